@@ -1,0 +1,1 @@
+"""Questions about a model: arrays in, result objects out."""

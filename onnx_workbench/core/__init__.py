@@ -1,0 +1,1 @@
+"""What everything stands on: errors, formatting, the Model and its file, pictures."""

@@ -1,0 +1,1 @@
+"""Jupyter server extension: Netron and model bytes, behind Jupyter's own login."""
