@@ -13,6 +13,10 @@ class WorkbenchError(Exception):
     """Parent of every error raised by onnx_workbench."""
 
 
+class WorkbenchWarning(UserWarning):
+    """Something that was seen to, or left undone, and that the user should know."""
+
+
 class ModelFileError(WorkbenchError, ValueError):
     """A file, bytes or proto that cannot be read as a model."""
 

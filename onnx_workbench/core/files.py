@@ -1,0 +1,58 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[bytes]) -> Path:
+    """Write a file under a temporary name beside its target, then rename it.
+
+    Whatever goes wrong on the way (an error, Ctrl-C, a full disk), the target keeps its former content and
+    no half-written file stays.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder must exist.
+    data
+        Its content: bytes, text (written as UTF-8), or pieces of bytes in order.
+
+    Returns
+    -------
+    Path
+        The path written.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write {target.name!r}: the folder {str(target.parent)!r} does not exist. Create it first."
+        )
+    if isinstance(data, str):
+        data = data.encode()
+    pieces: Iterable[bytes] = (data,) if isinstance(data, bytes) else data
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        _copy_permissions(target, temporary)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _copy_permissions(target: Path, temporary: str) -> None:
+    """Give the new file the mode of the one it replaces, or what the umask would have given."""
+    if target.exists():
+        mode = target.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    Path(temporary).chmod(mode)

@@ -1,0 +1,97 @@
+"""Labels and preprocessing inside the model's file, as readable JSON in metadata_props.
+
+Two entries, documented for other readers in ARCHITECTURE.md:
+
+``onnx_workbench.labels``
+    A JSON list of the class names, in the order of the output.
+``onnx_workbench.preprocessing``
+    A JSON object with the fields of `Preprocessing`.
+
+Labels that other tools left (``names``, ``labels``, ``classes``) are understood as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from onnx_workbench.core.errors import PreprocessingError
+
+if TYPE_CHECKING:
+    from onnx_workbench.core.preprocessing import Preprocessing
+
+LABELS_KEY = "onnx_workbench.labels"
+PREPROCESSING_KEY = "onnx_workbench.preprocessing"
+_FOREIGN_LABEL_KEYS = ("names", "labels", "classes", "class_names")
+_LONGEST_TEXT = 4_000_000
+
+
+def labels_to(labels: Sequence[str]) -> dict[str, str]:
+    """Return the metadata entry for labels."""
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise PreprocessingError(f"labels must be a list of strings, one for each class; got {labels!r:.80}.")
+    return {LABELS_KEY: json.dumps(list(labels), ensure_ascii=False)}
+
+
+def labels_from(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the labels in metadata, or None where there are none that can be read."""
+    for key in (LABELS_KEY, *_FOREIGN_LABEL_KEYS):
+        labels = _as_labels(_parse(metadata.get(key, "")))
+        if labels:
+            return labels
+    return None
+
+
+def _parse(text: str) -> object:
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:  # Ultralytics writes the repr of a dict
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return [part.strip() for part in text.split(",")] if "," in text else None
+
+
+def _as_labels(parsed: object) -> tuple[str, ...] | None:
+    if isinstance(parsed, dict):
+        try:
+            parsed = [parsed[key] for key in sorted(parsed, key=int)]
+        except (ValueError, TypeError):
+            return None
+    if isinstance(parsed, (list, tuple)) and all(isinstance(item, (str, int)) for item in parsed):
+        return tuple(str(item) for item in parsed)
+    return None
+
+
+def preprocessing_to(preprocessing: Preprocessing) -> dict[str, str]:
+    """Return the metadata entry for preprocessing."""
+    return {PREPROCESSING_KEY: json.dumps(preprocessing.to_dict())}
+
+
+def preprocessing_from(metadata: Mapping[str, str]) -> Preprocessing | None:
+    """Return the preprocessing in metadata, or None where there is none.
+
+    Raises
+    ------
+    PreprocessingError
+        If there is an entry, and it cannot be understood.
+    """
+    from onnx_workbench.core.preprocessing import Preprocessing
+
+    text = metadata.get(PREPROCESSING_KEY)
+    if text is None:
+        return None
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PreprocessingError(
+            f"The model's metadata entry {PREPROCESSING_KEY!r} is no JSON: {error}"
+        ) from error
+    if not isinstance(fields, dict):
+        raise PreprocessingError(f"The model's metadata entry {PREPROCESSING_KEY!r} is no JSON object.")
+    return Preprocessing.from_dict(fields)

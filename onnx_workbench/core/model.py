@@ -1,0 +1,454 @@
+"""Model: an ONNX graph without its weights, and the way to those weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    printer,
+    shape_inference,
+)
+
+from onnx_workbench.core import graph_order
+from onnx_workbench.core.errors import ModelFileError, NameNotFoundError
+from onnx_workbench.core.files import write_atomic
+from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
+from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
+from onnx_workbench.core.payloads import Payloads
+from onnx_workbench.core.protos import content_bytes, dtype_name, type_and_shape
+from onnx_workbench.core.serialization import graph_with_weights, single_file, two_files
+
+if TYPE_CHECKING:
+    from onnx_workbench.core.preprocessing import Preprocessing
+
+Shape = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the graph: its name, its dtype such as ``float32``, its shape; None for what is unknown."""
+
+    name: str
+    dtype: str | None = None
+    shape: Shape | None = None
+
+    def __str__(self) -> str:
+        """Return ``name: float32 (N, 3, 32, 32)``."""
+        return f"{clean_text(self.name)}: {self.dtype or '?'} {format_shape(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An initializer as declared; its content stays in the file until ``Model.weight`` asks for it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size_bytes: int
+
+    @property
+    def count(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=object)) if self.shape else 1
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One call of an operator. `index` is its place in execution order."""
+
+    index: int
+    proto: NodeProto = field(repr=False)
+    name: str
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The node's address: its first output (names of nodes are optional in ONNX)."""
+        return next((name for name in self.outputs if name), self.name)
+
+    @property
+    def label(self) -> str:
+        """The operator, with its domain unless that is ONNX's own."""
+        return self.op_type if self.domain in {"", "ai.onnx"} else f"{self.domain}.{self.op_type}"
+
+    @cached_property
+    def attributes(self) -> dict[str, object]:
+        """Attributes as Python objects: numbers, strings, tuples, `Tensor`, `Subgraph`."""
+        return {attribute.name: _attribute_value(attribute) for attribute in self.proto.attribute}
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the exporter noted on the node, such as the module that it comes from."""
+        return {entry.key: entry.value for entry in self.proto.metadata_props}
+
+    @property
+    def doc(self) -> str:
+        """The node's doc string."""
+        return str(self.proto.doc_string)
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """A graph held in a node's attribute (If, Loop, Scan)."""
+
+    proto: GraphProto = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return its name and size."""
+        return f"subgraph {clean_text(self.proto.name)!r} of {len(self.proto.node)} nodes"
+
+
+class Model:
+    """An ONNX model: graph and metadata in memory, weights where they lie.
+
+    Made by ``open_model``. The large tensors stay in their file and are mapped when somebody asks, so a model
+    of many gigabytes opens at once and in little memory. A model is not changed by this package; methods that
+    change something return a new one.
+
+    Attributes
+    ----------
+    proto
+        The ``onnx.ModelProto``; contents of 1 KiB or more are external-data references.
+    path
+        The file it came from; None for models that came from memory.
+    source
+        Where it came from, in words.
+    inputs, outputs
+        What the graph needs and gives, as `Value`; initializers are not inputs.
+    nodes
+        The calls of operators in execution order, as `Node`.
+    """
+
+    def __init__(
+        self, proto: ModelProto, payloads: Payloads, *, source: str, path: Path | None = None
+    ) -> None:
+        self.proto, self.payloads, self.source, self.path = proto, payloads, source, path
+        self._initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
+        graph = proto.graph
+        self.outputs = tuple(_value(info) for info in graph.output)
+        self.inputs = tuple(
+            _value(info)
+            for info in graph.input
+            if info.name not in self._initializers and info.name not in self.sparse_initializers
+        )
+        nodes = graph_order.execution_order(graph)
+        self.nodes = tuple(
+            Node(i, node, node.name, node.op_type, node.domain, tuple(node.input), tuple(node.output))
+            for i, node in enumerate(nodes)
+        )
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending, or the graph's name."""
+        return self.path.stem if self.path else str(self.proto.graph.name) or "model"
+
+    @property
+    def opsets(self) -> dict[str, int]:
+        """Opset of each domain; ONNX's own domain is ``ai.onnx``."""
+        return {entry.domain or "ai.onnx": entry.version for entry in self.proto.opset_import}
+
+    @property
+    def ir_version(self) -> int:
+        """Version of the file format."""
+        return int(self.proto.ir_version)
+
+    @property
+    def producer_name(self) -> str:
+        """The program that wrote the model, with its version."""
+        return clean_text(f"{self.proto.producer_name} {self.proto.producer_version}".strip())
+
+    @property
+    def sparse_initializers(self) -> tuple[str, ...]:
+        """Names of the sparse initializers."""
+        return tuple(tensor.values.name for tensor in self.proto.graph.sparse_initializer)
+
+    @cached_property
+    def initializers(self) -> dict[str, Tensor]:
+        """The graph's constants by name; contents are not read."""
+        return {name: describe(tensor) for name, tensor in self._initializers.items()}
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata_props of the file."""
+        return {entry.key: entry.value for entry in self.proto.metadata_props}
+
+    @cached_property
+    def labels(self) -> tuple[str, ...] | None:
+        """Names of the classes, if the file holds them."""
+        return labels_from(self.metadata)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing | None:
+        """How a picture becomes the model's input, if the file says so."""
+        return preprocessing_from(self.metadata)
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """Every value of the main graph with the dtype and shape that ONNX's shape inference finds."""
+        try:
+            inferred = shape_inference.infer_shapes(self.proto, data_prop=True).graph
+        except (RuntimeError, ValueError, TypeError):  # a model that is wrong inside is still looked at
+            inferred = self.proto.graph
+        values = {name: Value(name, t.dtype, t.shape) for name, t in self.initializers.items()}
+        for node in self.nodes:
+            values.update({name: Value(name) for name in node.outputs if name})
+        for info in (*inferred.value_info, *inferred.input, *inferred.output):
+            if info.name not in self._initializers:
+                values[info.name] = _value(info)
+        return values
+
+    @cached_property
+    def _producers(self) -> dict[str, Node]:
+        return {name: node for node in self.nodes for name in node.outputs if name}
+
+    @cached_property
+    def _consumers(self) -> dict[str, tuple[Node, ...]]:
+        readers: dict[str, dict[int, Node]] = {}
+        for node in self.nodes:
+            for name in (*node.inputs, *graph_order.captured(node.proto)):
+                readers.setdefault(name, {})[node.index] = node
+        return {name: tuple(nodes.values()) for name, nodes in readers.items()}
+
+    def producer(self, value_name: str) -> Node | None:
+        """Return the node that writes a value; None for inputs and initializers."""
+        return self._producers.get(value_name)
+
+    def consumers(self, value_name: str) -> tuple[Node, ...]:
+        """Return the nodes that read a value, in execution order."""
+        return self._consumers.get(value_name, ())
+
+    def node(self, key: str) -> Node:
+        """Return the node that writes the value `key`, or that has this name.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is none.
+        """
+        found = self._producers.get(key) or next((node for node in self.nodes if node.name == key), None)
+        if found is None:
+            raise NameNotFoundError(
+                no_such("value or node", key, [*self._producers, *(n.name for n in self.nodes)])
+            )
+        return found
+
+    def weight(self, name: str) -> NDArray[np.generic]:
+        """Return an initializer's content.
+
+        Parameters
+        ----------
+        name
+            Name of the initializer.
+
+        Returns
+        -------
+        ndarray
+            Read-only, of the initializer's shape and dtype; mapped from the file, so that only the parts that
+            are used are read.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such initializer.
+        ModelFileError
+            If the file that holds it is missing, damaged, or was changed since.
+        """
+        if name not in self._initializers:
+            raise NameNotFoundError(no_such("initializer", name, list(self._initializers)))
+        return self.payloads.array(self._initializers[name])
+
+    def with_metadata(
+        self,
+        *,
+        labels: Sequence[str] | None = None,
+        preprocessing: Preprocessing | None = None,
+        **entries: str,
+    ) -> Model:
+        """Return the model with more in its metadata; what is not named stays.
+
+        Parameters
+        ----------
+        labels
+            Names of the classes, in the order of the model's output.
+        preprocessing
+            How a picture becomes the model's input.
+        **entries
+            Other metadata_props.
+
+        Examples
+        --------
+        >>> model = model.with_metadata(labels=["cat", "dog"], preprocessing=ow.Preprocessing(size=(224, 224)))
+        >>> model.save("pets.onnx")
+        """
+        metadata = self.metadata | entries
+        if labels is not None:
+            metadata |= labels_to(labels)
+        if preprocessing is not None:
+            metadata |= preprocessing_to(preprocessing)
+        proto = ModelProto()
+        proto.CopyFrom(self.proto)
+        del proto.metadata_props[:]
+        for key, value in metadata.items():
+            proto.metadata_props.add(key=key, value=value)
+        return Model(proto, self.payloads, source=self.source, path=self.path)
+
+    def to_proto(self) -> ModelProto:
+        """Return a ModelProto of its own, with the weights inside."""
+        return graph_with_weights(self.proto, self.payloads)
+
+    def to_bytes(self) -> bytes:
+        """Return the model as the content of one file.
+
+        Raises
+        ------
+        ModelFileError
+            If that would be more than 2 GiB.
+        """
+        return b"".join(single_file(self.proto, self.payloads))
+
+    def save(self, path: str | os.PathLike[str], *, external_data: bool = False) -> Path:
+        """Write the model to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file, such as ``"signs.onnx"``.
+        external_data
+            Write the weights to a second file, ``<path>.data``, page-aligned. Needed above 2 GiB.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ModelFileError
+            If one file would be larger than 2 GiB, or the weights cannot be read any more.
+        """
+        target = Path(path).expanduser()
+        if external_data:
+            content, pieces = two_files(self.proto, self.payloads, f"{target.name}.data")
+            write_atomic(target.with_name(f"{target.name}.data"), pieces)
+            return write_atomic(target, content)
+        return write_atomic(target, single_file(self.proto, self.payloads))
+
+    def text(self) -> str:
+        """Return the graph in ONNX's own text form, without the large weights."""
+        return str(printer.to_text(self.proto))
+
+    def __str__(self) -> str:
+        """Return a few lines: source, inputs, outputs, size."""
+        lines = [f"Model {clean_text(self.name)!r} ({self.source})"]
+        lines += [f"  input   {value}" for value in self.inputs]
+        lines += [f"  output  {value}" for value in self.outputs]
+        lines.append(f"  {self._size()}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _size(self) -> str:
+        parameters = sum(t.count for t in self.initializers.values())
+        opsets = ", ".join(f"{clean_text(domain)} {version}" for domain, version in self.opsets.items())
+        return f"{len(self.nodes):,} nodes, {format_count(parameters)} parameters, opset {opsets}, IR {self.ir_version}"
+
+    def _repr_html_(self) -> str:
+        rows = [("input", v.name, v.dtype or "?", format_shape(v.shape)) for v in self.inputs]
+        rows += [("output", v.name, v.dtype or "?", format_shape(v.shape)) for v in self.outputs]
+        table = html_table(rows, header=("", "name", "dtype", "shape"))
+        return (
+            f"<div><strong>{escape(self.name)}</strong> <span>{escape(self.source)}</span>{table}"
+            f"<div>{escape(self._size())}</div></div>"
+        )
+
+
+def describe(tensor: TensorProto) -> Tensor:
+    """Return a tensor's description."""
+    size = content_bytes(tensor.data_type, tensor.dims)
+    if size is None:
+        size = sum(map(len, tensor.string_data))
+    return Tensor(str(tensor.name), dtype_name(tensor.data_type), tuple(tensor.dims), size)
+
+
+def no_such(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence for a name that is not there, with those that are most like it."""
+    import difflib
+
+    names = [candidate for candidate in dict.fromkeys(known) if candidate]
+    close = difflib.get_close_matches(str(name), names[:5000], n=3, cutoff=0.5)
+    listed = ", ".join(repr(clean_text(candidate, limit=60)) for candidate in close or names[:5])
+    hint = (
+        f"Did you mean {listed}?"
+        if close
+        else f"There are {len(names):,}: {listed}" + ", …" * (len(names) > 5)
+    )
+    return f"The model has no {kind} {clean_text(str(name))!r}. {hint if names else 'It has none at all.'}"
+
+
+def _value(info: ValueInfoProto) -> Value:
+    dtype, shape = type_and_shape(info.type)
+    return Value(str(info.name), dtype, shape)
+
+
+_SCALARS: dict[int, str] = {AttributeProto.FLOAT: "f", AttributeProto.INT: "i"}
+_LISTS: dict[int, str] = {AttributeProto.FLOATS: "floats", AttributeProto.INTS: "ints"}
+
+
+def _attribute_value(attribute: AttributeProto) -> object:
+    """Return an attribute's value as a plain Python object; contents of tensors are not read."""
+    kind: int = attribute.type
+    if attribute.ref_attr_name:
+        return f"@{attribute.ref_attr_name}"
+    if kind in _SCALARS:
+        return getattr(attribute, _SCALARS[kind])
+    if kind in _LISTS:
+        return tuple(getattr(attribute, _LISTS[kind]))
+    if kind == AttributeProto.STRING:
+        return attribute.s.decode(errors="replace")
+    if kind == AttributeProto.STRINGS:
+        return tuple(item.decode(errors="replace") for item in attribute.strings)
+    if kind == AttributeProto.TENSOR:
+        return describe(attribute.t)
+    if kind == AttributeProto.GRAPH:
+        return Subgraph(attribute.g)
+    if kind == AttributeProto.GRAPHS:
+        return tuple(Subgraph(graph) for graph in attribute.graphs)
+    if kind == AttributeProto.TENSORS:
+        return tuple(describe(tensor) for tensor in attribute.tensors)
+    return AttributeProto.AttributeType.Name(kind).lower()
+
+
+_opener: list[Callable[[object], Model]] = []
+
+
+def set_opener(opener: Callable[[object], Model]) -> None:
+    """Install the function that makes a Model of anything; called once, by sources/open.py."""
+    _opener[:] = [opener]
+
+
+def as_model(source: object) -> Model:
+    """Return a Model unchanged, and anything else opened.
+
+    Layers below `sources` call this: they may not import it, and yet take whatever it opens.
+    """
+    if isinstance(source, Model):
+        return source
+    if not _opener:
+        raise ModelFileError(f"No way to open a {type(source).__name__}: import onnx_workbench first.")
+    return _opener[0](source)

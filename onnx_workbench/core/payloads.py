@@ -1,0 +1,218 @@
+"""Where the contents of a model's tensors lie, and how to map them when somebody asks."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.formatting import clean_text, format_bytes
+from onnx_workbench.core.protos import content_bytes, dtype_name, tensors_of_model
+
+IN_MEMORY = "in-memory"
+"""Location of contents that came as bytes rather than as a file."""
+
+_COPY_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A stretch of a file that holds one tensor's content."""
+
+    location: str
+    offset: int
+    length: int | None
+
+
+def is_external(tensor: TensorProto) -> bool:
+    """Tell whether a tensor's content lies outside the proto."""
+    return tensor.data_location == TensorProto.EXTERNAL
+
+
+def reference_of(tensor: TensorProto) -> Reference:
+    """Return where an external tensor's content lies (onnx/docs/ExternalData.md)."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    name = clean_text(tensor.name)
+    try:
+        offset, length = int(entries.get("offset") or 0), entries.get("length")
+        reference = Reference(entries.get("location", ""), offset, None if length is None else int(length))
+    except ValueError as error:
+        raise ModelFileError(
+            f"Tensor {name!r}: its external data has an offset or a length that is not a number."
+        ) from error
+    if not reference.location or offset < 0 or (reference.length or 0) < 0:
+        raise ModelFileError(
+            f"Tensor {name!r}: its external data has no location, or a negative offset or length."
+        )
+    return reference
+
+
+class Payloads:
+    """The files, or the buffer in memory, that hold the contents of one model's large tensors.
+
+    Parameters
+    ----------
+    folder
+        Folder of the model's file; external data may not leave it. None for models in memory.
+    memory
+        The serialized model, for models that came as bytes.
+    """
+
+    def __init__(self, folder: Path | None = None, memory: bytes | None = None) -> None:
+        self.folder = folder
+        self._buffers: dict[str, memoryview] = {} if memory is None else {IN_MEMORY: memoryview(memory)}
+        self.in_memory = memory is not None
+        self._stamps: dict[str, tuple[int, ...]] = {}
+
+    def check(self, proto: ModelProto) -> list[str]:
+        """Refuse references that leave the folder or the file; return the files that are missing."""
+        missing: dict[str, None] = {}
+        for tensor in tensors_of_model(proto):
+            if not is_external(tensor):
+                continue
+            reference = reference_of(tensor)
+            if reference.location in self._buffers or reference.location in missing:
+                continue
+            if not self._path(reference.location).is_file():
+                missing[reference.location] = None
+                continue
+            self._check_extent(tensor, reference, self._stamp(reference.location)[0])
+        return list(missing)
+
+    def _path(self, location: str) -> Path:
+        """Return the file of a location, which must stay inside the model's folder, links resolved."""
+        shown = clean_text(location)
+        if self.folder is None:
+            raise ModelFileError(
+                f"The weights lie in another file ({shown!r}), and bytes or protos have no folder to look in.\n"
+                "Open the model by its path instead, with that file beside it."
+            )
+        folder = self.folder.resolve()
+        path = folder if "\0" in location else (folder / location).resolve()
+        if path == folder or Path(location).is_absolute() or not path.is_relative_to(folder):
+            raise ModelFileError(
+                f"The model's weights point to {shown!r}, outside its own folder. That is refused: a model file must "
+                "not read other files of yours.\nIf you trust it, put the weights beside the model and export again."
+            )
+        return path
+
+    def _stamp(self, location: str) -> tuple[int, ...]:
+        """Return (size, time of change, inode) as first seen, and refuse a file that has changed since."""
+        path = self._path(location)
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ModelFileError(
+                f"The model's weights are in a second file, {clean_text(location)!r}, which is not in "
+                f"{str(self.folder)!r}.\nPut it beside the model, or export the model again as one file."
+            ) from error
+        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        if self._stamps.setdefault(location, stamp) != stamp:
+            raise ModelFileError(
+                f"The file {clean_text(location)!r} was changed after the model was opened. Open it again."
+            )
+        return stamp
+
+    @staticmethod
+    def _check_extent(tensor: TensorProto, reference: Reference, available: int) -> int:
+        """Return the content's length in bytes, which must lie in the file and fit dtype and shape."""
+        length = available - reference.offset if reference.length is None else reference.length
+        expected = content_bytes(tensor.data_type, tensor.dims)
+        name = clean_text(tensor.name)
+        if any(dimension < 0 for dimension in tensor.dims):
+            raise ModelFileError(f"Tensor {name!r} has a negative dimension: {tuple(tensor.dims)}.")
+        if reference.offset + length > available:
+            raise ModelFileError(
+                f"Tensor {name!r} should lie at bytes {reference.offset:,} to {reference.offset + length:,} of "
+                f"{clean_text(reference.location)!r}, which has only {available:,}: the file is truncated."
+            )
+        if (
+            expected is not None
+            and length != expected
+            and (reference.length is not None or length < expected)
+        ):
+            raise ModelFileError(
+                f"Tensor {name!r} of dtype {dtype_name(tensor.data_type)} and shape {tuple(tensor.dims)} needs "
+                f"{format_bytes(expected)} ({expected:,} bytes), and {length:,} bytes are there: the file is damaged."
+            )
+        return length if expected is None else expected
+
+    def content(self, tensor: TensorProto) -> memoryview:
+        """Return the content of an external tensor as a read-only view of its mapped file."""
+        reference = reference_of(tensor)
+        buffer = self._buffers.get(reference.location)
+        if buffer is None:
+            size = self._stamp(reference.location)[0]
+            self._check_extent(tensor, reference, size)
+            buffer = self._map(reference.location, size)
+        length = self._check_extent(tensor, reference, len(buffer))
+        return buffer[reference.offset : reference.offset + length]
+
+    def _map(self, location: str, size: int) -> memoryview:
+        if size == 0:
+            return memoryview(b"")
+        with self._path(location).open("rb") as file:
+            buffer = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        self._buffers[location] = buffer
+        return buffer
+
+    def pieces(self, tensor: TensorProto) -> Iterator[bytes]:
+        """Yield the content of an external tensor in pieces, read (not mapped) so that memory stays flat."""
+        reference = reference_of(tensor)
+        if reference.location in self._buffers and self.in_memory:
+            yield bytes(self.content(tensor))
+            return
+        left = self._check_extent(tensor, reference, self._stamp(reference.location)[0])
+        with self._path(reference.location).open("rb") as file:
+            file.seek(reference.offset)
+            while left:
+                piece = file.read(min(left, _COPY_BYTES))
+                if not piece:
+                    raise ModelFileError(
+                        f"The file {clean_text(reference.location)!r} shrank while it was read."
+                    )
+                left -= len(piece)
+                yield piece
+
+    def verify_unchanged(self, proto: ModelProto) -> None:
+        """Raise if a file that holds contents is missing, or was changed since the model was opened."""
+        seen: set[str] = set()
+        for tensor in tensors_of_model(proto):
+            if is_external(tensor) and (location := reference_of(tensor).location) not in seen:
+                seen.add(location)
+                if not (self.in_memory and location in self._buffers):
+                    self._stamp(location)
+
+    def array(self, tensor: TensorProto) -> NDArray[np.generic]:
+        """Return a tensor as a read-only array, mapped from its file where its dtype allows."""
+        if not is_external(tensor):
+            try:
+                array = numpy_helper.to_array(tensor)
+            except (TypeError, ValueError) as error:
+                raise ModelFileError(f"Tensor {clean_text(tensor.name)!r} is damaged: {error}") from error
+            array.flags.writeable = False
+            return array
+        content = self.content(tensor)
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        if content_bytes(tensor.data_type, tensor.dims) == math.prod(tensor.dims) * dtype.itemsize:
+            return np.frombuffer(content, dtype).reshape(tuple(tensor.dims))
+        packed = TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(content))
+        return numpy_helper.to_array(packed)
+
+    def fill(self, tensor: TensorProto) -> None:
+        """Put an external tensor's content into the tensor itself."""
+        tensor.raw_data = bytes(self.content(tensor))
+        clear_reference(tensor)
+
+
+def clear_reference(tensor: TensorProto) -> None:
+    """Take the external reference out of a tensor."""
+    del tensor.external_data[:]
+    tensor.ClearField("data_location")

@@ -1,0 +1,160 @@
+"""Read ONNX itself: a path, bytes or a ModelProto."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, helper
+
+from onnx_workbench.core.content import HEAD_BYTES, recognise
+from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, WorkbenchWarning
+from onnx_workbench.core.formatting import clean_text, format_bytes
+from onnx_workbench.core.model import Model
+from onnx_workbench.core.payloads import IN_MEMORY, Payloads
+from onnx_workbench.core.serialization import LARGEST_PROTO_BYTES
+from onnx_workbench.core.skim import skim
+
+
+def read_path(path: str | os.PathLike[str]) -> Model:
+    """Return the model in a file; its weights stay there.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is not an ONNX model, truncated, or wrong inside.
+    """
+    file_path = Path(path).expanduser()
+    check_is_file(file_path)
+    try:
+        with file_path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(HEAD_BYTES)
+            proto = _parse(file, size, head, location=file_path.name)
+        source = f"ONNX file {clean_text(file_path.name)}"
+        return _checked(proto, Payloads(folder=file_path.parent), source=source, path=file_path.absolute())
+    except ModelFileError as error:
+        raise ModelFileError(f"Cannot open {clean_text(str(path))!r} as an ONNX model. {error}") from error
+
+
+def read_bytes(content: bytes | bytearray | memoryview, *, source: str = "bytes") -> Model:
+    """Return the model in a buffer, which is kept and holds the weights."""
+    memory = bytes(content)
+    try:
+        proto = _parse(io.BytesIO(memory), len(memory), memory[:HEAD_BYTES], location=IN_MEMORY)
+        return _checked(proto, Payloads(memory=memory), source=source)
+    except ModelFileError as error:
+        raise ModelFileError(f"Cannot open these {len(memory):,} bytes as an ONNX model. {error}") from error
+
+
+def read_proto(proto: ModelProto, *, source: str = "ModelProto") -> Model:
+    """Return the model of a proto, of which a copy is kept."""
+    if proto.ByteSize() > LARGEST_PROTO_BYTES:
+        raise ModelFileError(
+            f"The ModelProto has {format_bytes(proto.ByteSize())}, and at most 2 GiB can be copied.\n"
+            "Save it with onnx.save(proto, path, save_as_external_data=True) and open the file."
+        )
+    return read_bytes(proto.SerializeToString(), source=source)
+
+
+def check_is_file(path: Path) -> None:
+    """Raise the error that says why a path is not a file that can be opened."""
+    shown = clean_text(str(path))
+    if path.is_dir():
+        models = sorted(item.name for item in path.glob("*.onnx"))
+        listed = f" It holds {', '.join(map(clean_text, models[:5]))}: name one." if models else ""
+        raise ModelFileError(f"{shown!r} is a folder, not a model file.{listed}")
+    if path.exists():
+        return
+    if shown.startswith(("http:/", "https:/")):
+        raise ModelNotFoundError(f"{shown!r} is an address. Download the file first, and open the copy.")
+    folder = path.parent
+    near = sorted(item.name for item in folder.glob("*.onnx"))[:5] if folder.is_dir() else []
+    where = (
+        f"its folder holds {', '.join(map(clean_text, near))}" if near else "and no .onnx file is beside it"
+    )
+    if not folder.is_dir():
+        where = f"nor a folder {clean_text(str(folder))!r}"
+    raise ModelNotFoundError(f"There is no file {shown!r} (working folder: {Path.cwd()}); {where}.")
+
+
+def _parse(
+    file: BinaryIO, size: int, head: bytes, *, location: str
+) -> ModelProto:
+    if known := recognise(head):
+        what, remedy = known
+        raise ModelFileError(f"It is {what} ({format_bytes(size)}). {remedy}")
+    try:
+        content = skim(file, size, location=location)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"The file is truncated or damaged: {error}. It has {format_bytes(size)}; "
+            "compare that with the size where it came from, and fetch it again."
+        ) from error
+    if len(content) > LARGEST_PROTO_BYTES:
+        raise ModelFileError(
+            f"Its graph alone has {format_bytes(len(content))}, and protobuf reads at most 2 GiB."
+        )
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except DecodeError as error:
+        raise ModelFileError(f"The file is damaged, or not ONNX: {error}") from error
+    return proto
+
+
+def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path | None = None) -> Model:
+    graph = proto.graph
+    if not proto.HasField("graph") or not (graph.node or graph.output or graph.initializer):
+        raise ModelFileError("It holds no graph: it is not an ONNX model, or an empty one.")
+    _check_names(proto)
+    if not proto.opset_import:
+        # Files of CNTK 2.2 to 2.4 name no opset, and the standard then means opset 1.
+        proto.opset_import.append(helper.make_opsetid("", 1))
+    if missing := payloads.check(proto):
+        warnings.warn(
+            f"The weights of {clean_text(source)} are in {', '.join(map(clean_text, missing[:3]))}, which is not "
+            "beside it. The graph can be looked at; to run it, put that file in the same folder.",
+            WorkbenchWarning,
+            stacklevel=4,
+        )
+    return Model(proto, payloads, source=source, path=path)
+
+
+def _check_names(proto: ModelProto) -> None:
+    """Refuse names that are not UTF-8, which ONNX requires: protobuf hands them out as bytes."""
+    for kind, name in _names(proto):
+        if isinstance(name, bytes):
+            raise ModelFileError(
+                f"The {kind} {name!r:.80} is not UTF-8, which ONNX requires of every name. Rename it in the program "
+                "that exported the model (ASCII names are safe everywhere), and export again."
+            )
+
+
+def _names(proto: ModelProto) -> list[tuple[str, object]]:
+    graphs: list[GraphProto] = [proto.graph]
+    names: list[tuple[str, object]] = [
+        ("graph name", proto.graph.name),
+        ("producer name", proto.producer_name),
+    ]
+    names += [("opset domain", entry.domain) for entry in proto.opset_import]
+    names += [("metadata entry", text) for entry in proto.metadata_props for text in (entry.key, entry.value)]
+    while graphs:
+        graph = graphs.pop()
+        names += [("value name", value.name) for value in (*graph.input, *graph.output, *graph.value_info)]
+        names += [("initializer name", tensor.name) for tensor in graph.initializer]
+        for node in graph.node:
+            names += [("operator", node.op_type), ("domain", node.domain), ("node name", node.name)]
+            names += [("doc string", node.doc_string)]
+            names += [("value name", name) for name in (*node.input, *node.output)]
+            for attribute in node.attribute:
+                names.append(("attribute name", attribute.name))
+                graphs += [attribute.g] if attribute.HasField("g") else []
+                graphs += attribute.graphs
+    return names

@@ -1,0 +1,191 @@
+"""Read a model's graph and leave its weights in the file.
+
+The wire format of Protocol Buffers is walked field by field
+(https://protobuf.dev/programming-guides/encoding/). Every large tensor content is replaced by an ONNX
+external-data reference (offset, length) into the very file that holds it, so that what remains is a small,
+valid ModelProto. Only messages large enough to hide a large tensor are entered; everything else is copied as
+it stands. Time grows with the number of fields, not with the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from onnx import TensorProto
+
+from onnx_workbench.core.errors import ModelFileError
+
+LARGE_BYTES = 1024
+"""Tensor contents of this size or more stay in the file; smaller ones (shapes, axes, scalars) are read."""
+
+_DEEPEST_NESTING = 100  # protobuf's own parsers stop there as well
+_WINDOW_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A message type: which of its fields hold messages worth entering."""
+
+    name: str
+    fields: dict[int, _Kind] = field(default_factory=dict, repr=False)
+
+
+# Field numbers of onnx.proto3, IR version 3 to 14.
+_TENSOR = _Kind("TensorProto")
+_GRAPH = _Kind("GraphProto")
+_ATTRIBUTE = _Kind("AttributeProto", {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH})
+_NODE = _Kind("NodeProto", {5: _ATTRIBUTE})
+_GRAPH.fields.update({1: _NODE, 5: _TENSOR})
+_FUNCTION = _Kind("FunctionProto", {7: _NODE, 11: _ATTRIBUTE})
+_MODEL = _Kind("ModelProto", {7: _GRAPH, 25: _FUNCTION})
+
+_TENSOR_DATA_TYPE, _TENSOR_RAW_DATA, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 2, 9, 13, 14
+# A packed float_data or double_data field is, byte for byte, what raw_data would hold.
+_RAW_LIKE: dict[int, int] = {
+    TensorProto.FLOAT: 4,
+    TensorProto.COMPLEX64: 4,
+    TensorProto.DOUBLE: 10,
+    TensorProto.COMPLEX128: 10,
+}
+
+
+class _Reader:
+    """Random access to a file of known size through a small window."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size = file, size
+        self.window, self.window_start = b"", 0
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from start to end."""
+        first = start - self.window_start
+        if first >= 0 and end - self.window_start <= len(self.window):
+            return self.window[first : end - self.window_start]
+        self.file.seek(start)
+        wanted = end - start
+        data = self.file.read(max(wanted, min(_WINDOW_BYTES, self.size - start)))
+        if len(data) < wanted:
+            raise ModelFileError(f"the file shrank while it was read: byte {start + len(data):,} is gone")
+        if len(data) <= 2 * _WINDOW_BYTES:
+            self.window, self.window_start = data, start
+        return data[:wanted]
+
+    def varint(self, position: int, end: int) -> tuple[int, int]:
+        """Return the number at position and the position behind it."""
+        chunk = self.read(position, min(position + 10, end))
+        value = 0
+        for index, byte in enumerate(chunk):
+            value |= (byte & 0x7F) << (7 * index)
+            if byte < 0x80:
+                return value, position + index + 1
+        if len(chunk) < 10:
+            raise ModelFileError(f"it ends in the middle of a number at byte {position:,}")
+        raise ModelFileError(f"no valid number at byte {position:,}")
+
+    def field(self, position: int, end: int) -> tuple[int, int, int, int]:
+        """Return (field number, wire type, where its body starts, where it ends) of the field at position."""
+        key, body = self.varint(position, end)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 0:
+            _, after = self.varint(body, end)
+        elif wire_type == 1:
+            after = body + 8
+        elif wire_type == 2:
+            length, body = self.varint(body, end)
+            after = body + length
+        elif wire_type == 5:
+            after = body + 4
+        else:
+            raise ModelFileError(f"no ONNX field at byte {position:,} (wire type {wire_type})")
+        if number == 0:
+            raise ModelFileError(f"no ONNX field at byte {position:,} (field number 0)")
+        if after > end:
+            raise ModelFileError(
+                f"the field at byte {position:,} claims {after - body:,} bytes, and {max(0, end - body):,} are left"
+            )
+        return number, wire_type, body, after
+
+
+def skim(file: BinaryIO, size: int, *, location: str) -> bytes:
+    """Return a serialized ModelProto whose large tensor contents are references into `location`.
+
+    Parameters
+    ----------
+    file
+        The model's file, open for reading at random.
+    size
+        Its size in bytes.
+    location
+        Name written into each reference; a file name beside the model, by ONNX's rules for external data.
+
+    Raises
+    ------
+    ModelFileError
+        If the bytes are not a whole message in the wire format. The message is the reason alone.
+    """
+    return b"".join(_skim_message(_Reader(file, size), 0, size, _MODEL, location, 0))
+
+
+def _skim_message(
+    reader: _Reader, start: int, end: int, kind: _Kind, location: str, depth: int
+) -> list[bytes]:
+    if depth > _DEEPEST_NESTING:
+        raise ModelFileError(f"its messages are nested more than {_DEEPEST_NESTING} deep")
+    if kind is _TENSOR:
+        return _skim_tensor(reader, start, end, location)
+    pieces: list[bytes] = []
+    copied = position = start
+    while position < end:
+        number, wire_type, body, after = reader.field(position, end)
+        inner = kind.fields.get(number)
+        if inner is not None and wire_type == 2 and after - body >= LARGE_BYTES:
+            if copied < position:
+                pieces.append(reader.read(copied, position))
+            content = _skim_message(reader, body, after, inner, location, depth + 1)
+            pieces += (field_header(number, sum(map(len, content))), *content)
+            copied = after
+        position = after
+    if copied < end:
+        pieces.append(reader.read(copied, end))
+    return pieces
+
+
+def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[bytes]:
+    """Return the pieces of one tensor, its content replaced by a reference if it is large and contiguous."""
+    fields: list[tuple[int, int, int, int]] = []
+    data_type, external = 0, False
+    position = start
+    while position < end:
+        number, wire_type, body, after = reader.field(position, end)
+        if len(fields) > 100_000:  # unpacked numbers, one field each: nothing that could be mapped
+            return [reader.read(start, end)]
+        fields.append((number, position, body, after))
+        if number == _TENSOR_DATA_TYPE and wire_type == 0:
+            data_type, _ = reader.varint(body, after)
+        external = external or number in {_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION}
+        position = after
+    content_fields = {_TENSOR_RAW_DATA, _RAW_LIKE.get(data_type, _TENSOR_RAW_DATA)}
+    contents = [f for f in fields if f[0] in content_fields]
+    if external or len(contents) != 1 or contents[0][3] - contents[0][2] < LARGE_BYTES:
+        return [reader.read(start, end)]
+    _, field_start, body, after = contents[0]
+    reference = TensorProto(data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", str(body)), ("length", str(after - body))):
+        reference.external_data.add(key=key, value=value)
+    return [reader.read(start, field_start), reader.read(after, end), reference.SerializeToString()]
+
+
+def field_header(number: int, length: int) -> bytes:
+    """Return the tag and length that stand before a message."""
+    return encode_varint(number << 3 | 2) + encode_varint(length)
+
+
+def encode_varint(value: int) -> bytes:
+    """Return a number as protobuf's variable-length bytes."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

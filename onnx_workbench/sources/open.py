@@ -1,0 +1,131 @@
+"""open_model: one door for everything that is, or can become, an ONNX model."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from onnx import ModelProto
+
+from onnx_workbench.core.errors import UnknownSourceError
+from onnx_workbench.core.model import Model, set_opener
+from onnx_workbench.core.reading import read_bytes, read_path, read_proto
+
+
+class _SourceModule(Protocol):
+    """What each file in this folder offers."""
+
+    def export(self, source: object, **options: Any) -> Model:
+        """Return the ONNX model of a framework's object."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A framework's objects, told by the qualified names of their classes, and the module that exports them."""
+
+    module: str
+    classes: frozenset[str]
+
+
+# A new source is one line here and one file beside this one. The framework is imported only when one of its
+# own objects is given.
+_SOURCES = (
+    _Source(
+        "onnx_workbench.sources.pytorch",
+        frozenset({"torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"}),
+    ),
+)
+
+
+def open_model(source: object, **options: Any) -> Model:
+    """Return a model from a file, from bytes, from a proto, or exported from a framework's live object.
+
+    Parameters
+    ----------
+    source
+        - a path to an ``.onnx`` file (its weights stay in the file), or its content as bytes;
+        - an ``onnx.ModelProto``, or an object that holds one as ``model_proto`` (torch's ``ONNXProgram``);
+        - a ``torch.nn.Module`` or ``torch.export.ExportedProgram``, which is exported;
+        - a `Model`, which is returned unchanged.
+    **options
+        For live objects only. PyTorch: ``example_inputs`` (needed), ``input_names``, ``output_names``,
+        ``dynamic_batch``, ``opset``, ``labels``, ``preprocessing``; see ``onnx_workbench.sources.pytorch.export``.
+
+    Returns
+    -------
+    Model
+        The graph; large weights are mapped when somebody asks for them.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such file.
+    ModelFileError
+        If the content is not a sound ONNX model; the message says what it seems to be.
+    ExportError
+        If a framework could not export its model.
+    UnknownSourceError
+        If nothing here makes a model of such an object.
+
+    Examples
+    --------
+    >>> model = ow.open_model("signs.onnx")
+    >>> model = ow.open_model(network, example_inputs=data.example)  # a torch.nn.Module
+
+    References
+    ----------
+    https://onnx.ai/onnx/repo-docs/IR.html
+    """
+    if (found := _live_source(source)) is not None:
+        module = cast(_SourceModule, importlib.import_module(found.module))
+        return module.export(source, **options)
+    if options:
+        raise UnknownSourceError(
+            f"{', '.join(options)}: such options go with a live module that is exported. "
+            f"{_kind(source)} is opened as it is: leave them out."
+        )
+    return _open_onnx(source)
+
+
+def _open_onnx(source: object) -> Model:
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return read_path(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return read_bytes(source)
+    if isinstance(source, ModelProto):
+        return read_proto(source)
+    if isinstance(getattr(source, "model_proto", None), ModelProto):
+        return read_proto(cast(Any, source).model_proto, source=type(source).__name__)
+    raise UnknownSourceError(_advice(source))
+
+
+def _live_source(source: object) -> _Source | None:
+    """Return the source of a framework's object, without importing the framework."""
+    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(source).__mro__}
+    return next((entry for entry in _SOURCES if entry.classes & names), None)
+
+
+def _kind(source: object) -> str:
+    return f"A {type(source).__name__}"
+
+
+def _advice(source: object) -> str:
+    """Return what to do with an object that cannot be opened."""
+    possible = "A path, bytes, an onnx.ModelProto, a torch.nn.Module or a Model can be opened"
+    if isinstance(source, type):
+        return f"{possible}; this is the class {source.__name__} itself. Make an object of it first: {source.__name__}()."
+    if isinstance(source, dict):
+        return f"{possible}; this is a dict: a state_dict, perhaps? It has weights and no graph. Load it into its module."
+    if source is None:
+        return f"{possible}; this is None."
+    name = f"{type(source).__module__}.{type(source).__qualname__}"
+    if name.endswith("InferenceSession"):
+        return f"{possible}; an InferenceSession does not give its model back. Open the file that it was made from."
+    return f"{possible}; this is a {name}. Export it to ONNX with its own framework, and open the file."
+
+
+set_opener(open_model)
