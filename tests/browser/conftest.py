@@ -92,7 +92,7 @@ class Server:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any) -> None:
+    def redirect_request(self, *_: Any) -> None:
         return None
 
 
