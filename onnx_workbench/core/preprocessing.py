@@ -214,7 +214,9 @@ class Preprocessing:
         count, height, width, channels = pictures.shape
         shape = (count, channels, height, width) if self.layout == "NCHW" else pictures.shape
         batch = np.empty(shape, np.dtype(self.dtype))
-        self._write(batch if self.layout == "NCHW" else batch.transpose(0, 3, 1, 2), pictures.transpose(0, 3, 1, 2))
+        self._write(
+            batch if self.layout == "NCHW" else batch.transpose(0, 3, 1, 2), pictures.transpose(0, 3, 1, 2)
+        )
         return batch
 
     def resized(self, picture: ImageLike) -> Image.Image:

@@ -84,9 +84,7 @@ def check_is_file(path: Path) -> None:
     raise ModelNotFoundError(f"There is no file {shown!r} (working folder: {Path.cwd()}); {where}.")
 
 
-def _parse(
-    file: BinaryIO, size: int, head: bytes, *, location: str
-) -> ModelProto:
+def _parse(file: BinaryIO, size: int, head: bytes, *, location: str) -> ModelProto:
     if known := recognise(head):
         what, remedy = known
         raise ModelFileError(f"It is {what} ({format_bytes(size)}). {remedy}")

@@ -117,9 +117,10 @@ def _advice(source: object) -> str:
     """Return what to do with an object that cannot be opened."""
     possible = "A path, bytes, an onnx.ModelProto, a torch.nn.Module or a Model can be opened"
     if isinstance(source, type):
-        return f"{possible}; this is the class {source.__name__} itself. Make an object of it first: {source.__name__}()."
+        name = source.__name__
+        return f"{possible}; this is the class {name} itself. Make an object of it first: {name}()."
     if isinstance(source, dict):
-        return f"{possible}; this is a dict: a state_dict, perhaps? It has weights and no graph. Load it into its module."
+        return f"{possible}; this is a dict. A state_dict has weights and no graph: load it into its module."
     if source is None:
         return f"{possible}; this is None."
     name = f"{type(source).__module__}.{type(source).__qualname__}"

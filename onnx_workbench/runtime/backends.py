@@ -1,0 +1,161 @@
+"""Who computes: onnxruntime, ONNX's reference evaluator, or a live module's own framework."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from onnx_workbench.core.errors import InputError, RunError
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model, Value
+from onnx_workbench.runtime.input_advice import advise
+from onnx_workbench.runtime.memory import available_bytes
+from onnx_workbench.runtime.runtime_errors import explain_loading, explain_running, onnxruntime_errors
+
+Feeds = Mapping[str, Any]
+
+
+class Backend(Protocol):
+    """What a Session asks of the one that computes."""
+
+    inputs: tuple[Value, ...]
+    output_names: tuple[str, ...]
+
+    def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
+        """Return the named outputs."""
+
+
+def default_threads() -> int:
+    """Return the threads to use: CPU_LIMIT where a hub sets it (cores are not hidden there), else 0 for all."""
+    limit = os.environ.get("CPU_LIMIT", "")
+    try:
+        return max(1, int(float(limit))) if limit else 0
+    except ValueError:
+        return 0
+
+
+class OnnxRuntimeBackend:
+    """onnxruntime on a model whose weights it maps from the model's own file."""
+
+    def __init__(
+        self, model: Model, *, threads: int | None, providers: Sequence[str] | None, low_memory: bool | None
+    ) -> None:
+        import onnxruntime
+
+        self.model = model
+        self.inputs = _with_channels(model)
+        self.output_names = tuple(value.name for value in model.outputs)
+        self.low_memory = _needs_low_memory(model) if low_memory is None else low_memory
+        self._errors = onnxruntime_errors()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = default_threads() if threads is None else threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self.low_memory:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        model.payloads.verify_unchanged(model.proto)
+        if model.payloads.in_memory:
+            content = model.to_bytes()
+        else:
+            content = model.proto.SerializeToString()
+            folder = str(model.payloads.folder)
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+        chosen = _providers(providers)
+        try:
+            self.session = onnxruntime.InferenceSession(content, options, providers=chosen)
+        except self._errors as error:
+            raise RunError(explain_loading(error, model)) from error
+        self._run = self.session.run
+
+    def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
+        """Return the named outputs."""
+        try:
+            return list(self._run(output_names, feeds))
+        except self._errors as error:
+            if advice := advise(self.inputs, feeds):
+                raise InputError(advice) from error
+            raise RunError(explain_running(error)) from error
+
+
+class ReferenceBackend:
+    """ONNX's reference evaluator: slow, plain Python, and independent of onnxruntime."""
+
+    def __init__(self, model: Model) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        self.inputs = _with_channels(model)
+        self.output_names = tuple(value.name for value in model.outputs)
+        try:
+            self._evaluator = ReferenceEvaluator(model.to_proto())
+        except (NotImplementedError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"ONNX's reference evaluator cannot load the model: {clean_text(str(error))}"
+            ) from error
+
+    def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
+        """Return the named outputs."""
+        if advice := advise(self.inputs, feeds):
+            raise InputError(advice)
+        try:
+            return list(self._evaluator.run(list(output_names), dict(feeds)))
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            NotImplementedError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as e:
+            raise RunError(f"ONNX's reference evaluator failed: {clean_text(str(e), limit=600)}") from e
+
+
+def _needs_low_memory(model: Model) -> bool:
+    """Tell whether optimising (which copies weights) could use up the memory that is left."""
+    weights = sum(tensor.size_bytes for tensor in model.initializers.values())
+    return weights > 64 << 20 and 3 * weights > available_bytes()
+
+
+def _providers(wanted: Sequence[str] | None) -> list[str]:
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if wanted is None:
+        return ["CPUExecutionProvider"]
+    if missing := [name for name in wanted if name not in available]:
+        raise RunError(
+            f"Execution provider {', '.join(map(repr, missing))} is not in the installed onnxruntime "
+            f"{onnxruntime.__version__}; available: {', '.join(available)}.\n"
+            "A GPU needs its own build of the package (onnxruntime-gpu, for one)."
+        )
+    return list(wanted)
+
+
+def _with_channels(model: Model) -> tuple[Value, ...]:
+    """Return the model's inputs, unknown channel counts filled in from the convolutions that read them."""
+    return tuple(Value(value.name, value.dtype, _channel_shape(model, value)) for value in model.inputs)
+
+
+def _channel_shape(model: Model, value: Value) -> tuple[int | str | None, ...] | None:
+    shape = value.shape
+    if shape is None or len(shape) != 4 or isinstance(shape[1], int):
+        return shape
+    for node in model.consumers(value.name):
+        weight = (
+            model.initializers.get(node.inputs[1])
+            if node.op_type == "Conv" and len(node.inputs) > 1
+            else None
+        )
+        group = node.attributes.get("group", 1)
+        if (
+            weight is not None
+            and len(weight.shape) == 4
+            and node.inputs[0] == value.name
+            and isinstance(group, int)
+        ):
+            return (shape[0], int(np.multiply(weight.shape[1], group)), *shape[2:])
+    return shape

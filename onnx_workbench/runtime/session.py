@@ -1,0 +1,200 @@
+"""Session and run: arrays in, arrays out, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model, Value, as_model, no_such
+from onnx_workbench.runtime.backends import Backend, OnnxRuntimeBackend, ReferenceBackend
+from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
+
+BACKENDS = ("onnxruntime", "reference", "torch")
+
+
+class Session:
+    """A model loaded by a backend, ready to run many times.
+
+    Parameters
+    ----------
+    model
+        A Model or anything that ``open_model`` takes. A live ``torch.nn.Module`` is not converted: it is run by
+        PyTorch, in eval mode.
+    backend
+        ``"onnxruntime"``, ``"reference"`` (ONNX's reference evaluator: slow, independent), or ``"torch"`` for a
+        live module. None chooses by the model.
+    threads
+        Threads within one operator; None uses all cores, or as many as the variable CPU_LIMIT allows.
+    providers
+        onnxruntime's execution providers in order of preference; None runs on the CPU.
+    low_memory
+        Leave the weights mapped in their file, unoptimised: slower runs, hardly any memory. None decides by
+        the size of the weights and the memory that is left.
+
+    Raises
+    ------
+    RunError
+        If the backend refuses the model.
+
+    Examples
+    --------
+    >>> session = ow.Session("signs.onnx")
+    >>> session.run({"image": batch})["logits"].shape
+    (16, 8)
+    """
+
+    def __init__(
+        self,
+        model: object,
+        *,
+        backend: str | None = None,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        low_memory: bool | None = None,
+    ) -> None:
+        live = is_live_module(model)
+        self.backend = backend or ("torch" if live else "onnxruntime")
+        if self.backend not in BACKENDS:
+            raise RunError(f"There is no backend {backend!r}; possible are {', '.join(map(repr, BACKENDS))}.")
+        if live != (self.backend == "torch"):
+            raise RunError(
+                f"backend={backend!r} does not go with a {type(model).__name__}: a live module is run by 'torch', and "
+                "everything else by 'onnxruntime' or 'reference'."
+            )
+        self.model: Model | None = None if live else as_model(model)
+        self._engine: Backend
+        if self.model is None:
+            self._engine = TorchBackend(model)
+        elif self.backend == "reference":
+            self._engine = ReferenceBackend(self.model)
+        else:
+            self._engine = OnnxRuntimeBackend(
+                self.model, threads=threads, providers=providers, low_memory=low_memory
+            )
+        self._all_outputs = self._engine.output_names
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """What the model needs."""
+        return self._engine.inputs
+
+    def run(self, inputs: object, outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Run the model once.
+
+        Parameters
+        ----------
+        inputs
+            Arrays by input name; or one array for a model with one input; or a list or tuple in the order of the
+            inputs. dtypes and shapes must be those of the model: nothing is cast or transposed silently.
+        outputs
+            Names of the outputs wanted; None for all.
+
+        Returns
+        -------
+        dict
+            Arrays by output name, in the model's order.
+
+        Raises
+        ------
+        InputError
+            If the inputs do not fit; the message names the slip and the line that mends it.
+        RunError
+            If the run fails inside the model.
+        """
+        feeds = inputs if type(inputs) is dict else self._by_name(inputs)
+        for array in feeds.values():
+            if type(array) is not np.ndarray:
+                feeds = self._as_arrays(feeds)
+                break
+        names = self._all_outputs if outputs is None else self._checked_outputs(outputs)
+        arrays = self._engine.run(names, feeds)
+        if not names:
+            names = tuple(f"output_{index}" for index in range(len(arrays)))
+        return dict(zip(names, arrays, strict=True))
+
+    def _by_name(self, inputs: object) -> dict[str, Any]:
+        if isinstance(inputs, Mapping):
+            return dict(inputs)
+        known = self._engine.inputs
+        items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if len(items) > len(known) or (len(items) < len(known) and self.model is not None):
+            names = ", ".join(repr(clean_text(value.name)) for value in known) or "none"
+            raise InputError(
+                f"The model has {len(known)} input(s): {names}; got {len(items)} array(s). "
+                "Give a dict of arrays by name."
+            )
+        return {value.name: item for value, item in zip(known, items, strict=False)}
+
+    def _as_arrays(self, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return array-likes as arrays; plain lists, which have no dtype of their own, get the input's."""
+        dtypes = {value.name: value.dtype for value in self._engine.inputs}
+        return {
+            name: _as_array(item, dtypes.get(name) if isinstance(item, (list, tuple, int, float)) else None)
+            for name, item in feeds.items()
+        }
+
+    def _checked_outputs(self, outputs: Sequence[str]) -> list[str]:
+        wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+        for name in wanted:
+            if name not in self._all_outputs:
+                raise NameNotFoundError(no_such("output", name, self._all_outputs))
+        return wanted
+
+    def __repr__(self) -> str:
+        """Return what runs, and by whom."""
+        what = clean_text(self.model.name) if self.model is not None else "live module"
+        low = ", low memory" if getattr(self._engine, "low_memory", False) else ""
+        return f"Session({what!r}, backend={self.backend!r}{low})"
+
+
+def _as_array(item: object, dtype: str | None) -> NDArray[Any]:
+    """Return an array of an array-like; torch tensors are detached and brought to the CPU."""
+    if hasattr(item, "detach"):
+        item = item.detach().cpu()
+    try:
+        return np.asarray(item, dtype=None if dtype in {None, "string"} else dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"An input of type {type(item).__name__} cannot become one array: {error}"
+        ) from error
+
+
+def session_of(model: object) -> Session:
+    """Return a session for a model; for a Model it is made once and kept as long as the Model lives."""
+    if isinstance(model, Session):
+        return model
+    if is_live_module(model):
+        return Session(model)
+    opened = as_model(model)
+    if not isinstance(opened.session, Session):
+        opened.session = Session(opened)
+    return opened.session
+
+
+def run(model: object, inputs: object, outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Run a model once: ``Session(model).run(inputs)``.
+
+    Parameters
+    ----------
+    model
+        A Session, a Model (its session is kept for the next call), a live module, or anything that
+        ``open_model`` takes.
+    inputs, outputs
+        As for ``Session.run``.
+
+    Returns
+    -------
+    dict
+        Arrays by output name.
+
+    Examples
+    --------
+    >>> ow.run("signs.onnx", batch)["logits"].shape
+    (16, 8)
+    """
+    return session_of(model).run(inputs, outputs)
