@@ -262,10 +262,9 @@ def _environment(home: Path, token: str) -> dict[str, str]:
     enabled.mkdir(parents=True)
     # The file that the wheel installs under etc/jupyter: tests also run from an uninstalled tree.
     shutil.copy(PROJECT / "onnx_workbench/server/jupyter_server_config.json", enabled / "onnx_workbench.json")
-    settings = home / "settings"
+    settings = home / "enabled" / "labconfig"
     settings.mkdir()
-    settings.joinpath("overrides.json").write_text(json.dumps(SETTINGS))
-    application = Path(sys.prefix) / "share/jupyter/lab"
+    settings.joinpath("default_setting_overrides.json").write_text(json.dumps(SETTINGS))
     return {
         **os.environ,
         "HOME": str(home),
@@ -275,7 +274,6 @@ def _environment(home: Path, token: str) -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTER_TOKEN": token,
-        "JUPYTERLAB_DIR": str(application),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "user_settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),

@@ -12,6 +12,7 @@ def test_a_notebook_runs_and_its_outputs_are_read(lab):
     lab.open_notebook("basics.ipynb")
     lab.run_all()
     assert lab.errors() == []
+    assert lab.page.query_selector("text=Jupyter news") is None
     assert "42" in lab.text()
     assert "'ab'" in lab.text()
 

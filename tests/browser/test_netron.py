@@ -151,8 +151,8 @@ def test_large_weights_are_fetched_when_they_are_looked_at_and_not_before(lab, s
     (frame,) = drawn_frames(lab, 1)
     assert not any("data/large.onnx" in address for address in addresses)
     frame.locator(OPERATORS, has_text="Add").click()
-    frame.locator(".sidebar-item-value-expander").last.click()
-    frame.wait_for_selector("text=7000", timeout=10_000)
+    frame.locator(".sidebar-item", has_text="offset").locator(".sidebar-item-value-expander").click()
+    frame.wait_for_selector("text=7511", timeout=10_000)
     assert any("data/large.onnx" in address for address in addresses)
 
 
