@@ -5,7 +5,8 @@ Fixtures
 server
     One JupyterLab for the whole run: token login, base URL ``/user/x/`` as on a hub, an empty temporary
     folder as its root, and settings of its own (nothing of the user's configuration is read or written).
-    ``server.root`` is the folder, ``server.url("api/status")`` an address below the base URL.
+    ``server.root`` is the folder, ``server.url("api/status")`` an address below the base URL,
+    ``server.fetch("api/status", token=False)`` a request outside the browser (see tests/jupyter_process.py).
 lab
     One fresh browser profile, logged in, for one test. Its methods:
 
@@ -33,67 +34,18 @@ import json
 import os
 import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from jupyter_process import Server, running_jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
-
-PROJECT = Path(__file__).resolve().parents[2]
-BASE_URL = "/user/x/"
-SETTINGS = {
-    "@jupyterlab/apputils-extension:notification": {
-        "checkForUpdates": False,
-        "fetchNews": "false",
-        "doNotDisturbMode": True,
-    },
-    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
-    # Cells far below would otherwise be drawn only when scrolled to.
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-}
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running JupyterLab."""
-
-    origin: str
-    token: str
-    root: Path
-    log: Path
-
-    def url(self, path: str = "") -> str:
-        """Return the address of a path below the base URL."""
-        return f"{self.origin}{BASE_URL}{path}"
-
-    def get(self, path: str, *, token: bool = True) -> tuple[int, bytes]:
-        """Fetch a path outside the browser, without following redirects; return status and body."""
-        request = urllib.request.Request(self.url(path))
-        if token:
-            request.add_header("Authorization", f"token {self.token}")
-        opener = urllib.request.build_opener(_NoRedirect)
-        try:
-            with opener.open(request, timeout=30) as reply:
-                return reply.status, reply.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 @dataclass
@@ -217,95 +169,8 @@ def _unavailable(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("lab_root")
-    home = tmp_path_factory.mktemp("lab_home")
-    token = secrets.token_hex(24)
-    port = _free_port()
-    log = home / "jupyter.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            _command(port, root),
-            env=_environment(home, token),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=root,
-        )
-        running = Server(f"http://127.0.0.1:{port}", token, root, log)
-        try:
-            _wait_until_up(running, process)
-            yield running
-        finally:
-            _stop(process)
-
-
-def _command(port: int, root: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--expose-app-in-browser",
-        f"--ServerApp.base_url={BASE_URL}",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.root_dir={root}",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-
-
-def _environment(home: Path, token: str) -> dict[str, str]:
-    """Return an environment in which Jupyter reads and writes only below `home`."""
-    enabled = home / "enabled" / "jupyter_server_config.d"
-    enabled.mkdir(parents=True)
-    # The file that the wheel installs under etc/jupyter: tests also run from an uninstalled tree.
-    shutil.copy(PROJECT / "onnx_workbench/server/jupyter_server_config.json", enabled / "onnx_workbench.json")
-    settings = home / "enabled" / "labconfig"
-    settings.mkdir()
-    settings.joinpath("default_setting_overrides.json").write_text(json.dumps(SETTINGS))
-    return {
-        **os.environ,
-        "HOME": str(home),
-        "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_CONFIG_PATH": str(enabled.parent),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_TOKEN": token,
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "user_settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        if process.poll() is not None:
-            break
-        try:
-            if server.get("api/status")[0] == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{server.log.read_text()[-4000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # the server shuts its kernels down on SIGTERM
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with running_jupyter("jupyterlab", tmp_path_factory.mktemp("lab")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -341,10 +206,5 @@ def lab(browser: Browser, server: Server) -> Iterator[Lab]:
 
 def _shut_down_kernels(server: Server) -> None:
     """Free the memory of this test's kernels before the next begins."""
-    for kernel in json.loads(server.get("api/kernels")[1]):
-        request = urllib.request.Request(
-            server.url(f"api/kernels/{kernel['id']}"),
-            method="DELETE",
-            headers={"Authorization": f"token {server.token}"},
-        )
-        urllib.request.urlopen(request, timeout=30).close()
+    for kernel in json.loads(server.fetch("api/kernels").body):
+        server.fetch(f"api/kernels/{kernel['id']}", method="DELETE")

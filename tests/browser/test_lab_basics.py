@@ -41,5 +41,5 @@ def test_a_request_to_another_host_is_noticed(lab):
 
 
 def test_the_server_refuses_visitors_without_a_login(server):
-    assert server.get("api/contents", token=False)[0] == 403
-    assert server.get("api/contents")[0] == 200
+    assert server.fetch("api/contents", token=False).status == 403
+    assert server.fetch("api/contents").status == 200

@@ -159,17 +159,17 @@ def test_large_weights_are_fetched_when_they_are_looked_at_and_not_before(lab, s
 def test_a_closed_view_is_served_no_longer(lab, models, server):
     show(lab, "view = netron_view(read_path('three.onnx'))", "print(view.path)")
     path = re.search(r"onnx-workbench/netron/[0-9a-f]{32}/", lab.text()).group()
-    assert server.get(f"{path}data/")[0] == 200
+    assert server.fetch(f"{path}data/").status == 200
     lab.kernel("view.close()")
-    assert server.get(f"{path}data/")[0] == 404
+    assert server.fetch(f"{path}data/").status == 404
 
 
 def test_a_view_ends_with_its_kernel(lab, models, server):
     show(lab, "view = netron_view(read_path('three.onnx'))", "print(view.path)")
     path = re.search(r"onnx-workbench/netron/[0-9a-f]{32}/", lab.text()).group()
-    assert server.get(f"{path}data/")[0] == 200
+    assert server.fetch(f"{path}data/").status == 200
     lab.close()
-    assert server.get(f"{path}data/")[0] == 404
+    assert server.fetch(f"{path}data/").status == 404
 
 
 def test_a_model_that_the_server_does_not_know_is_explained_in_words(lab, models):
