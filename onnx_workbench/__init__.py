@@ -1,1 +1,27 @@
 """ONNX Workbench: open a model from anywhere, see it, run it, trust it, ship it."""
+
+from onnx_workbench.analysis.classification import classify
+from onnx_workbench.analysis.parity import check_parity
+from onnx_workbench.analysis.predictions import Predictions
+from onnx_workbench.analysis.summary import Summary, summarize
+from onnx_workbench.core.errors import WorkbenchError
+from onnx_workbench.core.images import load_image
+from onnx_workbench.core.model import Model
+from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.runtime.session import Session, run
+from onnx_workbench.sources.open import open_model
+
+__all__ = [
+    "Model",
+    "Predictions",
+    "Preprocessing",
+    "Session",
+    "Summary",
+    "WorkbenchError",
+    "check_parity",
+    "classify",
+    "load_image",
+    "open_model",
+    "run",
+    "summarize",
+]

@@ -1,0 +1,237 @@
+"""Parity: whether two sides give the same outputs for the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.core.errors import InputError, ParityError
+from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
+from onnx_workbench.runtime.session import Session, session_of
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """How one output agrees at one batch size. Differences are absolute, in the output's own units.
+
+    `required_atol` is the smallest `atol` (at the `rtol` used) with which it would pass.
+    """
+
+    output: str
+    batch_size: int | None
+    shape: tuple[int, ...]
+    largest_difference: float
+    required_atol: float
+    differing: int
+    count: int
+    problem: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the output agrees."""
+        return not self.problem
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The verdict of `check_parity`: true when every output agrees at every batch size."""
+
+    outputs: tuple[OutputParity, ...]
+    rtol: float
+    atol: float
+    note: str = ""
+
+    def __bool__(self) -> bool:
+        """Tell whether everything agrees."""
+        return all(output.passed for output in self.outputs)
+
+    @property
+    def largest_difference(self) -> float:
+        """Largest absolute difference of all outputs; NaN if something could not be compared."""
+        return max((output.largest_difference for output in self.outputs), default=float("nan"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON can hold it."""
+        return {"passed": bool(self), **asdict(self)}
+
+    def _verdict(self) -> str:
+        sizes = sorted({o.batch_size for o in self.outputs if o.batch_size is not None})
+        at = f" at batch sizes {', '.join(map(str, sizes))}" if sizes else ""
+        word = "Outputs agree" if self else "Outputs differ"
+        return f"{word}{at} (rtol {self.rtol:g}, atol {self.atol:g}).{' ' + self.note if self.note else ''}"
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [
+            (o.output, o.batch_size or "", o.shape, f"{o.largest_difference:.3g}", o.problem or "agrees")
+            for o in self.outputs
+        ]
+
+    def __str__(self) -> str:
+        """Return the verdict and a line for each output."""
+        return f"{self._verdict()}\n{text_table(self._rows(), header=_HEADER)}"
+
+    def _repr_html_(self) -> str:
+        mark = "✓" if self else "✗"
+        return f"<div><strong>{mark} {escape(self._verdict())}</strong>{html_table(self._rows(), header=_HEADER)}</div>"
+
+
+_HEADER = ("output", "batch", "shape", "largest difference", "verdict")
+
+
+def check_parity(
+    actual: object,
+    expected: object,
+    inputs: object,
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-5,
+    batch_sizes: Sequence[int] | None = None,
+) -> Parity:
+    """Check that two models give the same outputs, at other batch sizes than the example's too.
+
+    Nothing is converted: a live torch module is run by PyTorch (in eval mode), a model by onnxruntime.
+
+    Parameters
+    ----------
+    actual
+        What is checked: a Model, anything that ``open_model`` takes, a Session, or a live module.
+    expected
+        What it is checked against; as `actual`.
+    inputs
+        Arrays, as for ``run``: one array, a list in the order of the inputs, or a dict by the names of `actual`.
+    rtol, atol
+        Outputs agree where ``|actual - expected| <= atol + rtol * |expected|``, numpy's rule. NaN and infinities
+        never agree.
+    batch_sizes
+        Batch sizes to try; the items of `inputs` are repeated to make them. None tries the given one, 1, and one
+        more than given, as far as the model's batch is dynamic.
+
+    Returns
+    -------
+    Parity
+        The verdict with a row for each output; true.
+
+    Raises
+    ------
+    ParityError
+        If they differ; the message names the first value that does, where, and by how much.
+
+    Examples
+    --------
+    >>> ow.check_parity("signs.onnx", network, data.example)
+    """
+    sides = (session_of(actual), session_of(expected))
+    arrays = _arrays(sides[0], inputs)
+    sizes, note = _batch_sizes(sides[0], arrays, batch_sizes)
+    found: list[OutputParity] = []
+    for size in sizes:
+        batch = arrays if size is None else [_resized(array, size) for array in arrays]
+        results = [_run(side, batch) for side in sides]
+        found += _compare(results[0], results[1], size, rtol=rtol, atol=atol)
+    parity = Parity(tuple(found), rtol, atol, note)
+    if not parity:
+        first = next(output for output in found if not output.passed)
+        at = "" if first.batch_size is None else f" at batch size {first.batch_size}"
+        raise ParityError(f"Output {clean_text(first.output)!r}{at}: {first.problem}")
+    return parity
+
+
+def _arrays(session: Session, inputs: object) -> list[NDArray[Any]]:
+    """Return the inputs as arrays in the order of the session's inputs."""
+    if isinstance(inputs, dict):
+        names = [value.name for value in session.inputs]
+        if set(names) != set(inputs):
+            raise InputError(
+                f"inputs has {sorted(map(str, inputs))}, and the inputs of `actual` are {names}."
+            )
+        items = [inputs[name] for name in names]
+    else:
+        items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    return [np.asarray(item.detach().cpu() if hasattr(item, "detach") else item) for item in items]
+
+
+def _batch_sizes(
+    session: Session, arrays: list[NDArray[Any]], wanted: Sequence[int] | None
+) -> tuple[list[int | None], str]:
+    """Return the batch sizes to try, and a note on what could not be tried."""
+    lengths = {array.shape[0] if array.ndim else None for array in arrays}
+    length = lengths.pop() if len(lengths) == 1 else None
+    if wanted is not None:
+        return [int(size) for size in wanted], ""
+    if not length or session.model is None:
+        return [None], ""
+    first = {value.shape[0] if value.shape else None for value in session.inputs}
+    if len(first) != 1 or not isinstance(first.pop(), str):
+        return [length], "The model's batch size is fixed, so that no other could be tried."
+    return list(dict.fromkeys((length, 1, length + 1))), ""
+
+
+def _resized(array: NDArray[Any], size: int) -> NDArray[Any]:
+    return array if len(array) == size else np.take(array, np.arange(size) % len(array), axis=0)
+
+
+def _run(session: Session, arrays: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return session.run({value.name: array for value, array in zip(session.inputs, arrays, strict=False)})
+
+
+def _compare(
+    actual: dict[str, NDArray[Any]],
+    expected: dict[str, NDArray[Any]],
+    size: int | None,
+    *,
+    rtol: float,
+    atol: float,
+) -> list[OutputParity]:
+    if len(actual) != len(expected):
+        raise ParityError(
+            f"actual has {len(actual)} output(s) ({', '.join(actual)}), expected has {len(expected)} "
+            f"({', '.join(expected)}): they cannot be paired."
+        )
+    other = expected if set(actual) == set(expected) else dict(zip(actual, expected.values(), strict=True))
+    return [_compare_output(name, a, other[name], size, rtol=rtol, atol=atol) for name, a in actual.items()]
+
+
+def _compare_output(
+    name: str, actual: NDArray[Any], expected: NDArray[Any], size: int | None, *, rtol: float, atol: float
+) -> OutputParity:
+    def verdict(
+        problem: str, largest: float = float("nan"), required: float = float("nan"), differing: int = 0
+    ) -> OutputParity:
+        return OutputParity(name, size, actual.shape, largest, required, differing, actual.size, problem)
+
+    if actual.shape != expected.shape:
+        return verdict(f"its shape is {actual.shape}, and {expected.shape} was expected.")
+    if actual.dtype != expected.dtype:
+        return verdict(f"its dtype is {actual.dtype}, and {expected.dtype} was expected.")
+    if actual.dtype.kind not in "fiub":
+        same = bool(np.array_equal(actual, expected))
+        return verdict("" if same else "its contents differ.", 0.0 if same else float("nan"))
+    a, e = actual.astype(np.float64), expected.astype(np.float64)
+    for side, values in (("actual", a), ("expected", e)):
+        if not np.isfinite(values).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            return verdict(
+                f"{side} holds {values[where]} at {where}; {int((~np.isfinite(values)).sum())} of {a.size:,} elements "
+                "are not finite."
+            )
+    difference = np.abs(a - e)
+    excess = difference - rtol * np.abs(e)
+    wrong = excess > atol
+    largest = float(difference.max(initial=0.0))
+    required = max(0.0, float(excess.max(initial=0.0)))
+    if not wrong.any():
+        return verdict("", largest, required)
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    worst = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
+    return verdict(
+        f"the first value that differs is at {first}: actual {a[first]:.6g}, expected {e[first]:.6g}. "
+        f"{int(wrong.sum()):,} of {a.size:,} differ; the largest difference is {largest:.3g} at {worst}. "
+        f"It would pass with atol={required:.2g}.",
+        largest,
+        required,
+        int(wrong.sum()),
+    )

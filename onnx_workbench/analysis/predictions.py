@@ -1,0 +1,113 @@
+"""Predictions: what a classifier said of each picture, as text, as HTML and as numbers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import clean_text, escape, text_table
+
+THUMBNAILS = 24
+"""Pictures that are shown beside their probabilities; of more there would be too much to look at."""
+
+_IMAGE_STYLE = "width:64px;height:64px;object-fit:contain;image-rendering:pixelated"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a classifier said of each picture.
+
+    Attributes
+    ----------
+    probabilities
+        (pictures, classes) float32, each row with sum 1.
+    labels
+        Names of the classes, in the order of the columns.
+    pictures
+        Names of the pictures: paths, or numbers.
+    errors
+        Pictures of a folder that could not be read, with the reason.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: tuple[str, ...]
+    pictures: tuple[str, ...]
+    errors: dict[str, str] = field(default_factory=dict)
+    shown: int = 5
+    thumbnails: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.pictures)
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Index of the most probable class of each picture."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """Label of the most probable class of each picture."""
+        return tuple(self.labels[index] for index in self.indices)
+
+    def top(self, picture: int = 0, count: int | None = None) -> tuple[tuple[str, float], ...]:
+        """Return the most probable (label, probability) pairs of one picture."""
+        row = self.probabilities[picture]
+        order = np.argsort(-row, kind="stable")[: self.shown if count is None else count]
+        return tuple((self.labels[index], float(row[index])) for index in order)
+
+    def accuracy(self, expected: Sequence[int] | NDArray[Any]) -> float:
+        """Return the share of pictures whose most probable class is the expected index, 0 to 1."""
+        wanted = np.asarray(expected)
+        if wanted.shape != (len(self),):
+            raise InputError(
+                f"{len(self)} class indices are needed, one for each picture; got shape {wanted.shape}."
+            )
+        return float((self.indices == wanted).mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the predictions as JSON can hold them."""
+        found = [
+            {"picture": name, "top": [{"label": label, "probability": p} for label, p in self.top(index)]}
+            for index, name in enumerate(self.pictures)
+        ]
+        return {"predictions": found, "errors": self.errors}
+
+    def __str__(self) -> str:
+        """Return a line for each picture."""
+        rows = [
+            (name, "  ".join(f"{clean_text(label)} {p:.1%}" for label, p in self.top(index)))
+            for index, name in enumerate(self.pictures)
+        ]
+        shown = [*rows[:50], (f"... and {len(rows) - 50:,} more", "")] if len(rows) > 50 else rows
+        failed = [f"not read: {clean_text(name)}: {reason}" for name, reason in self.errors.items()]
+        return "\n".join((text_table(shown), *failed))
+
+    def _repr_html_(self) -> str:
+        cards = "".join(self._card(index) for index in range(min(len(self), THUMBNAILS)))
+        more = f"<p>and {len(self) - THUMBNAILS:,} more pictures</p>" if len(self) > THUMBNAILS else ""
+        failed = "".join(
+            f"<li>not read: {escape(n)}: {escape(r, limit=400)}</li>" for n, r in self.errors.items()
+        )
+        return f"<div style='display:flex;flex-wrap:wrap;gap:16px'>{cards}</div>{more}<ul>{failed}</ul>"
+
+    def _card(self, index: int) -> str:
+        bars = "".join(
+            f"<div style='display:flex;align-items:center;gap:6px'>"
+            f"<span style='width:9em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap'>{escape(label)}</span>"
+            f"<span style='background:#4878a8;height:10px;width:{100 * p:.0f}px'></span>"
+            f"<span style='font-size:85%'>{p:.1%}</span></div>"
+            for label, p in self.top(index)
+        )
+        name = escape(self.pictures[index], limit=40)
+        picture = ""
+        if index < len(self.thumbnails):
+            data = base64.b64encode(self.thumbnails[index]).decode("ascii")
+            picture = f"<img alt='picture {name}' src='data:image/png;base64,{data}' style='{_IMAGE_STYLE}'>"
+        return f"<div style='display:flex;gap:8px'>{picture}<div><div><strong>{name}</strong></div>{bars}</div></div>"

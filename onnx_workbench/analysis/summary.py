@@ -1,0 +1,360 @@
+"""Summary: what a model consists of, without reading its weights."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, shape_inference
+
+from onnx_workbench.analysis.macs import macs_of
+from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import (
+    clean_text,
+    escape,
+    format_bytes,
+    format_count,
+    format_shape,
+    html_table,
+    text_table,
+)
+from onnx_workbench.core.model import Model, Node, Value, as_model
+from onnx_workbench.core.protos import type_and_shape
+
+Shape = tuple[int | str | None, ...]
+_ROWS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class NodeSummary:
+    """One node: its key, operator, first output's shape, parameters that it reads, MACs (None: uncounted)."""
+
+    key: str
+    operator: str
+    shape: Shape | None
+    parameters: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class TensorMemory:
+    """Memory of one tensor: a weight, or a value that a run computes."""
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `summarize` found.
+
+    Attributes
+    ----------
+    operators
+        Number of nodes of each operator, the most frequent first.
+    parameters
+        Elements of all floating-point and quantised initializers.
+    macs
+        Multiply-accumulate operations for one run with `dimensions`, of the operators that have a rule.
+    uncounted
+        Operators that may have MACs and were not counted, with the number of nodes: no rule, or unknown shapes.
+    weights_bytes
+        Bytes of all initializers.
+    peak_bytes
+        Largest sum of the computed values that are alive at the same time, in bytes, without reuse in place;
+        values of unknown shape are left out (`unknown_shapes`).
+    """
+
+    name: str
+    source: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    opsets: dict[str, int]
+    ir_version: int
+    producer: str
+    dimensions: dict[str, int]
+    operators: dict[str, int]
+    parameters: int
+    macs: int
+    uncounted: dict[str, int]
+    weights_bytes: int
+    peak_bytes: int
+    unknown_shapes: int
+    nodes: tuple[NodeSummary, ...]
+    tensors: tuple[TensorMemory, ...]
+    labels: tuple[str, ...] | None = None
+    preprocessing: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON can hold it."""
+        return asdict(self)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        opsets = ", ".join(f"{domain} {version}" for domain, version in self.opsets.items())
+        at = ", ".join(f"{name}={size}" for name, size in self.dimensions.items())
+        macs = format_count(self.macs) + (f" at {at}" if at else "")
+        if self.uncounted:
+            listed = ", ".join(f"{op} x{count}" for op, count in self.uncounted.items())
+            macs += f"; uncounted: {listed}"
+        facts = [("file", self.source)]
+        facts += [("input", str(value)) for value in self.inputs]
+        facts += [("output", str(value)) for value in self.outputs]
+        facts += [
+            ("nodes", f"{len(self.nodes):,}"),
+            ("parameters", _shown_count(self.parameters)),
+            ("MACs", macs),
+            ("weights", format_bytes(self.weights_bytes)),
+            ("values at peak", format_bytes(self.peak_bytes) + self._unknown()),
+            ("opset", f"{opsets}; IR version {self.ir_version}"),
+            ("written by", self.producer or "(not said)"),
+            ("labels", _shown_labels(self.labels)),
+            ("preprocessing", self.preprocessing or "(not in the file)"),
+        ]
+        return facts
+
+    def _unknown(self) -> str:
+        if not self.unknown_shapes:
+            return ""
+        free = sorted(
+            {d for v in self.inputs for d in v.shape or () if isinstance(d, str)} - set(self.dimensions)
+        )
+        hint = f"; give dimensions={{{', '.join(f'{name!r}: ...' for name in free)}}}" if free else ""
+        return f" ({self.unknown_shapes} values of unknown shape left out{hint})"
+
+    def _largest(self) -> list[tuple[object, ...]]:
+        return [
+            (t.name, t.kind, t.dtype, format_shape(t.shape), format_bytes(t.size_bytes))
+            for t in self.tensors[:8]
+        ]
+
+    def _node_rows(self) -> list[tuple[object, ...]]:
+        heavy = sorted(self.nodes, key=lambda node: (-(node.macs or 0), -node.parameters))[:_ROWS_SHOWN]
+        chosen = (
+            {node.key for node in heavy}
+            if len(self.nodes) > _ROWS_SHOWN
+            else {node.key for node in self.nodes}
+        )
+        return [
+            (
+                node.operator,
+                node.key,
+                format_shape(node.shape),
+                format_count(node.parameters) if node.parameters else "",
+                "?" if node.macs is None else format_count(node.macs) if node.macs else "",
+            )
+            for node in self.nodes
+            if node.key in chosen
+        ]
+
+    def _node_caption(self) -> str:
+        total = len(self.nodes)
+        return (
+            "All nodes"
+            if total <= _ROWS_SHOWN
+            else f"The {_ROWS_SHOWN} heaviest of {total:,} nodes, in order"
+        )
+
+    def __str__(self) -> str:
+        """Return facts, operators, nodes and the largest tensors as text."""
+        operators = [(op, f"{count:,}") for op, count in self.operators.items()][:_ROWS_SHOWN]
+        return "\n\n".join(
+            (
+                f"{clean_text(self.name)}\n{text_table(self._facts())}",
+                text_table(operators, header=("operator", "nodes"), right=" r"),
+                f"{self._node_caption()}\n{text_table(self._node_rows(), header=_NODE_HEADER, right='   rr')}",
+                f"Largest tensors\n{text_table(self._largest(), header=_TENSOR_HEADER, right='    r')}",
+            )
+        )
+
+    def _repr_html_(self) -> str:
+        operators = ", ".join(f"{escape(op)} × {count:,}" for op, count in self.operators.items())
+        tables = (
+            html_table(self._node_rows(), header=_NODE_HEADER, right="   rr", caption=self._node_caption()),
+            html_table(self._largest(), header=_TENSOR_HEADER, right="    r", caption="Largest tensors"),
+        )
+        folded = "".join(
+            f"<details><summary>{t}</summary>{b}</details>" for t, b in zip(_FOLDS, tables, strict=True)
+        )
+        return f"<div><strong>{escape(self.name)}</strong>{html_table(self._facts())}<p>{operators}</p>{folded}</div>"
+
+
+_NODE_HEADER = ("operator", "first output", "shape", "parameters", "MACs")
+_TENSOR_HEADER = ("tensor", "kind", "dtype", "shape", "size")
+_FOLDS = ("Nodes", "Memory by tensor")
+
+
+def _shown_count(count: int) -> str:
+    short = format_count(count)
+    return short if short == f"{count:,}" else f"{short} ({count:,})"
+
+
+def _shown_labels(labels: tuple[str, ...] | None) -> str:
+    if not labels:
+        return "(not in the file)"
+    return f"{len(labels)}: {clean_text(', '.join(labels), limit=80)}"
+
+
+def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> Summary:
+    """Return operators, parameters, MACs, shapes, memory and versions of a model; its weights are not read.
+
+    Parameters
+    ----------
+    model
+        A Model or anything that ``open_model`` takes.
+    dimensions
+        Sizes of symbolic dimensions, for MACs and memory. A symbolic batch (the first dimension of an input) is 1
+        unless given.
+
+    Returns
+    -------
+    Summary
+        Printed as text or shown as tables; ``to_dict()`` for programs.
+
+    Raises
+    ------
+    InputError
+        If `dimensions` names a dimension that no input has.
+
+    Examples
+    --------
+    >>> ow.summarize("signs.onnx").macs
+    1437824
+    """
+    opened = as_model(model)
+    sizes = _dimensions(opened, dimensions or {})
+    values = _sized_values(opened, sizes)
+    nodes = tuple(_summarize_node(opened, node, values) for node in opened.nodes)
+    uncounted = Counter(node.operator for node in nodes if node.macs is None)
+    memory, unknown = _memory(opened, values)
+    weights = opened.initializers.values()
+    return Summary(
+        name=opened.name,
+        source=opened.source,
+        inputs=opened.inputs,
+        outputs=opened.outputs,
+        opsets=opened.opsets,
+        ir_version=opened.ir_version,
+        producer=opened.producer_name,
+        dimensions=sizes,
+        operators=dict(Counter(node.operator for node in nodes).most_common()),
+        parameters=sum(t.count for t in weights if _is_parameter(t.dtype)),
+        macs=sum(node.macs or 0 for node in nodes),
+        uncounted=dict(uncounted.most_common()),
+        weights_bytes=sum(t.size_bytes for t in weights),
+        peak_bytes=_peak(opened, {t.name: t.size_bytes for t in memory if t.kind == "value"}),
+        unknown_shapes=unknown,
+        nodes=nodes,
+        tensors=memory,
+        labels=opened.labels,
+        preprocessing=", ".join(opened.preprocessing.steps[1:]) if opened.preprocessing else "",
+    )
+
+
+def _is_parameter(dtype: str) -> bool:
+    """Tell parameters from shapes and indices: everything but 64-bit integers, booleans and strings."""
+    return dtype not in {"int64", "bool", "string"}
+
+
+def _dimensions(model: Model, given: Mapping[str, int]) -> dict[str, int]:
+    symbols = {d for value in model.inputs for d in value.shape or () if isinstance(d, str)}
+    if unknown := sorted(set(given) - symbols):
+        raise InputError(
+            f"No input has a dimension {', '.join(unknown)}; symbolic are: {', '.join(sorted(symbols)) or 'none'}."
+        )
+    batch = {value.shape[0] for value in model.inputs if value.shape and isinstance(value.shape[0], str)}
+    return {str(name): 1 for name in sorted(map(str, batch))} | {
+        name: int(size) for name, size in given.items()
+    }
+
+
+def _sized_values(model: Model, sizes: Mapping[str, int]) -> dict[str, Value]:
+    """Return every value with symbolic dimensions replaced and shapes inferred anew."""
+    if not sizes:
+        return model.values
+    proto = ModelProto()
+    proto.CopyFrom(model.proto)
+    for info in proto.graph.input:
+        for dimension in info.type.tensor_type.shape.dim:
+            if dimension.dim_param in sizes:
+                dimension.dim_value = sizes[dimension.dim_param]
+    del proto.graph.value_info[:]
+    for info in proto.graph.output:
+        for dimension in info.type.tensor_type.shape.dim:
+            dimension.Clear()
+    try:
+        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
+    except (RuntimeError, ValueError, TypeError):
+        return model.values
+    values = dict(model.values)
+    for info in (*graph.value_info, *graph.input, *graph.output):
+        if info.name not in model.initializers:
+            values[info.name] = Value(info.name, *type_and_shape(info.type))
+    return values
+
+
+def _fixed(value: Value | None) -> tuple[int, ...] | None:
+    if value is None or value.shape is None or not all(isinstance(d, int) for d in value.shape):
+        return None
+    return tuple(d for d in value.shape if isinstance(d, int))
+
+
+def _summarize_node(model: Model, node: Node, values: Mapping[str, Value]) -> NodeSummary:
+    inputs = [_fixed(values.get(name)) for name in node.inputs]
+    outputs = [_fixed(values.get(name)) for name in node.outputs]
+    found = values.get(node.key)
+    read = [model.initializers[name] for name in dict.fromkeys(node.inputs) if name in model.initializers]
+    parameters = sum(t.count for t in read if _is_parameter(t.dtype))
+    return NodeSummary(
+        node.key, node.label, found.shape if found else None, parameters, macs_of(node, inputs, outputs)
+    )
+
+
+def _memory(model: Model, values: Mapping[str, Value]) -> tuple[tuple[TensorMemory, ...], int]:
+    """Return every tensor with its size, the largest first, and how many values have no known size."""
+    found = [
+        TensorMemory(t.name, "weight", t.dtype, t.shape, t.size_bytes) for t in model.initializers.values()
+    ]
+    unknown = 0
+    for name, value in values.items():
+        if name in model.initializers:
+            continue
+        shape = _fixed(value)
+        if shape is None or value.dtype is None or (width := _item_bytes(value.dtype)) is None:
+            unknown += 1
+            continue
+        found.append(TensorMemory(name, "value", value.dtype, shape, math.prod(shape) * width))
+    return tuple(sorted(found, key=lambda tensor: -tensor.size_bytes)), unknown
+
+
+def _item_bytes(dtype: str) -> int | None:
+    if dtype == "bfloat16":
+        return 2
+    try:
+        return np.dtype(dtype).itemsize or None
+    except TypeError:
+        return 1 if dtype.startswith(("float8", "int4", "uint4")) else None
+
+
+def _peak(model: Model, sizes: Mapping[str, int]) -> int:
+    """Return the largest sum of values alive together, when nodes run in order and free what nobody reads again."""
+    last_use = {value.name: len(model.nodes) for value in model.outputs}
+    for node in model.nodes:
+        for name in (*node.inputs, *node.outputs):
+            last_use.setdefault(name, node.index)
+            last_use[name] = max(last_use[name], node.index)
+    dying: dict[int, int] = {}
+    alive = peak = sum(sizes.get(value.name, 0) for value in model.inputs)
+    for name, index in last_use.items():
+        dying[index] = dying.get(index, 0) + sizes.get(name, 0)
+    for node in model.nodes:
+        alive += sum(sizes.get(name, 0) for name in node.outputs)
+        peak = max(peak, alive)
+        alive -= dying.get(node.index, 0)
+    return peak
