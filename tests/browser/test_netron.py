@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -180,3 +181,15 @@ def test_a_model_that_the_server_does_not_know_is_explained_in_words(lab, models
 def test_a_server_without_the_extension_is_explained_in_words(lab, models):
     show(lab, "view = netron_view(read_path('three.onnx')); view.path = 'nowhere/'", "view")
     assert "jupyter server extension enable" in text_of_message(lab)
+
+
+def test_a_netron_that_does_not_start_is_explained_in_words(lab, models):
+    lab.page.route(
+        "**/view.js",
+        lambda route: route.fulfill(body="export const View = class {};", content_type="text/javascript"),
+    )
+    show(lab, "netron_view(read_path('three.onnx'))")
+    frame = lab.page.frame_locator("iframe[title^=Netron]")
+    message = frame.locator("pre[role=alert]").text_content()
+    assert f"Netron {importlib.metadata.version('netron')} is installed" in message
+    assert 'pip install "netron>=8.8,<9.4"' in message
