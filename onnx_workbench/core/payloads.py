@@ -59,14 +59,17 @@ class Payloads:
 
     Parameters
     ----------
-    folder
-        Folder of the model's file; external data may not leave it. None for models in memory.
+    model_path
+        The model's file; external data may not leave its folder. If it is a link (as in the caches of model
+        hubs), the folder that it leads to counts as well. None for models in memory.
     memory
         The serialized model, for models that came as bytes.
     """
 
-    def __init__(self, folder: Path | None = None, memory: bytes | None = None) -> None:
-        self.folder = folder
+    def __init__(self, model_path: Path | None = None, memory: bytes | None = None) -> None:
+        self.folder = model_path.parent if model_path else None
+        self._roots = {model_path.parent.resolve(), model_path.resolve().parent} if model_path else set()
+        self._paths: dict[str, Path] = {}
         self._buffers: dict[str, memoryview] = {} if memory is None else {IN_MEMORY: memoryview(memory)}
         self.in_memory = memory is not None
         self._stamps: dict[str, tuple[int, ...]] = {}
@@ -88,15 +91,20 @@ class Payloads:
 
     def _path(self, location: str) -> Path:
         """Return the file of a location, which must stay inside the model's folder, links resolved."""
+        if location not in self._paths:
+            self._paths[location] = self._resolved(location)
+        return self._paths[location]
+
+    def _resolved(self, location: str) -> Path:
         shown = clean_text(location)
         if self.folder is None:
             raise ModelFileError(
                 f"The weights lie in another file ({shown!r}), and bytes or protos have no folder to look in.\n"
                 "Open the model by its path instead, with that file beside it."
             )
-        folder = self.folder.resolve()
-        path = folder if "\0" in location else (folder / location).resolve()
-        if path == folder or Path(location).is_absolute() or not path.is_relative_to(folder):
+        path = self.folder if "\0" in location else (self.folder / location).resolve()
+        inside = any(path.is_relative_to(root) and path != root for root in self._roots)
+        if Path(location).is_absolute() or not inside:
             raise ModelFileError(
                 f"The model's weights point to {shown!r}, outside its own folder. That is refused: a model file must "
                 "not read other files of yours.\nIf you trust it, put the weights beside the model and export again."
@@ -190,6 +198,22 @@ class Payloads:
                 if not (self.in_memory and location in self._buffers):
                     self._stamp(location)
 
+    def for_runtime(self, proto: ModelProto) -> tuple[Path, ModelProto] | None:
+        """Return (folder, model) such that every location is a plain path in that folder, links followed.
+
+        onnxruntime maps contents itself, and follows no links out of the folder it is given. None if the
+        contents are in memory, or in two folders.
+        """
+        if self.in_memory:
+            return None
+        tensors = [tensor for tensor in tensors_of_model(proto) if is_external(tensor)]
+        files = {location: self._path(location) for location in {reference_of(t).location for t in tensors}}
+        for root in sorted(self._roots):
+            if all(path.is_relative_to(root) for path in files.values()):
+                names = {location: path.relative_to(root).as_posix() for location, path in files.items()}
+                return root, proto if all(k == v for k, v in names.items()) else _relocated(proto, names)
+        return None
+
     def array(self, tensor: TensorProto) -> NDArray[np.generic]:
         """Return a tensor as a read-only array, mapped from its file where its dtype allows."""
         if not is_external(tensor):
@@ -210,6 +234,17 @@ class Payloads:
         """Put an external tensor's content into the tensor itself."""
         tensor.raw_data = bytes(self.content(tensor))
         clear_reference(tensor)
+
+
+def _relocated(proto: ModelProto, names: dict[str, str]) -> ModelProto:
+    """Return a copy of a model with other locations."""
+    copy = ModelProto()
+    copy.CopyFrom(proto)
+    for tensor in tensors_of_model(copy):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = names[entry.value]
+    return copy
 
 
 def clear_reference(tensor: TensorProto) -> None:

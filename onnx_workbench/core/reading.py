@@ -38,7 +38,7 @@ def read_path(path: str | os.PathLike[str]) -> Model:
             head = file.read(HEAD_BYTES)
             proto = _parse(file, size, head, location=file_path.name)
         source = f"ONNX file {clean_text(file_path.name)}"
-        return _checked(proto, Payloads(folder=file_path.parent), source=source, path=file_path.absolute())
+        return _checked(proto, Payloads(file_path), source=source, path=file_path.absolute())
     except ModelFileError as error:
         raise ModelFileError(f"Cannot open {clean_text(str(path))!r} as an ONNX model. {error}") from error
 

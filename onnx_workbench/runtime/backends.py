@@ -58,12 +58,14 @@ class OnnxRuntimeBackend:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
         model.payloads.verify_unchanged(model.proto)
-        if model.payloads.in_memory:
+        if (mapped := model.payloads.for_runtime(model.proto)) is None:
             content = model.to_bytes()
         else:
-            content = model.proto.SerializeToString()
-            folder = str(model.payloads.folder)
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+            folder, proto = mapped
+            content = proto.SerializeToString()
+            options.add_session_config_entry(
+                "session.model_external_initializers_file_folder_path", str(folder)
+            )
         chosen = _providers(providers)
         try:
             self.session = onnxruntime.InferenceSession(content, options, providers=chosen)
