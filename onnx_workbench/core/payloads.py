@@ -15,6 +15,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.protos import content_bytes, dtype_name, tensors_of_model
+from onnx_workbench.core.skim import LARGE_BYTES
 
 IN_MEMORY = "in-memory"
 """Location of contents that came as bytes rather than as a file."""
@@ -88,6 +89,13 @@ class Payloads:
                 continue
             self._check_extent(tensor, reference, self._stamp(reference.location)[0])
         return list(missing)
+
+    def bring_in_small(self, proto: ModelProto, missing: list[str]) -> None:
+        """Put small external contents (axes, shapes) into the proto: shape inference must see them."""
+        for tensor in tensors_of_model(proto):
+            small = is_external(tensor) and (content_bytes(tensor.data_type, tensor.dims) or 0) < LARGE_BYTES
+            if small and reference_of(tensor).location not in missing:
+                self.fill(tensor)
 
     def _path(self, location: str) -> Path:
         """Return the file of a location, which must stay inside the model's folder, links resolved."""

@@ -122,6 +122,7 @@ def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path |
             WorkbenchWarning,
             stacklevel=4,
         )
+    payloads.bring_in_small(proto, missing)
     return Model(proto, payloads, source=source, path=path)
 
 
