@@ -1,0 +1,1 @@
+"""The steps of the graph layout: ranks, order within ranks, columns, routes. Numbers in, numbers out."""
