@@ -65,6 +65,18 @@ class NetronHandler(JupyterHandler):
         """The policy of every answer but the page: Netron's worker may load scripts of this server."""
         return self.policy("'self'")
 
+    def refuse_other_sites(self) -> None:
+        """Answer 403 to requests that a page of another site makes with the visitor's cookie.
+
+        Jupyter's check of the XSRF token is not used: nothing here changes anything, the id is secret in itself,
+        and JupyterHub's form of that check wants a header that Netron does not send.
+        """
+        site = self.request.headers.get("Sec-Fetch-Site")
+        referer = self.request.headers.get("Referer")
+        is_other = site in {"cross-site", "same-site"} if site else bool(referer) and not self.check_referer()
+        if is_other or not self.check_origin():
+            raise web.HTTPError(403, "Another site asked for this model.")
+
     def registration(self, registration_id: str) -> Registration:
         """Return the model of this address, or answer 404."""
         registration = find_registration(registration_id)
@@ -124,7 +136,7 @@ class StatusHandler(NetronHandler):
     @authorized
     async def get(self, registration_id: str) -> None:
         """Answer with ``{"problem": "..."}``; an empty text means that all is well."""
-        self.check_xsrf_cookie()
+        self.refuse_other_sites()
         problem = "" if find_registration(registration_id) else _UNKNOWN
         try:
             check_netron(find_netron())
@@ -140,7 +152,7 @@ class DataHandler(NetronHandler):
     @authorized
     async def get(self, registration_id: str, location: str) -> None:
         """Answer with the model's graph, or with a file that the model itself names."""
-        self.check_xsrf_cookie()
+        self.refuse_other_sites()
         registration = self.registration(registration_id)
         path = registration.model_path
         if location:

@@ -18,6 +18,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import time
 import weakref
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.errors import ModelFileError, RunError
 from onnx_workbench.core.files import write_atomic
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class ServedFile:
     @classmethod
     def of(cls, path: Path) -> ServedFile:
         """Return the description of a file as it is now."""
-        stat = path.stat()
-        return cls(str(path), stat.st_size, stat.st_mtime_ns)
+        status = path.stat()
+        return cls(str(path), status.st_size, status.st_mtime_ns)
 
     @property
     def is_unchanged(self) -> bool:
@@ -110,10 +111,17 @@ def register(model: Model) -> Registration:
     ------
     ModelFileError
         If weights in memory cannot be written.
+    RunError
+        If the folder for it lies open to other users.
     """
-    remove_stale()
     parent = registrations_folder()
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_private(parent):
+        raise RunError(
+            f"The folder {str(parent)!r} belongs to another user, or others may write to it: they could see or "
+            "swap the model.\nRemove that folder, or set JUPYTER_RUNTIME_DIR to a folder of your own."
+        )
+    remove_stale()
     registration_id = secrets.token_hex(16)
     folder = parent / registration_id
     folder.mkdir(mode=0o700)
@@ -125,6 +133,14 @@ def register(model: Model) -> Registration:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return registration
+
+
+def _is_private(folder: Path) -> bool:
+    """Tell whether only this user can write to a folder; other systems than POSIX are trusted to see to it."""
+    if os.name != "posix":
+        return True
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def unregister_with(view: object, registration: Registration) -> weakref.finalize[[Path, int], object]:
@@ -177,6 +193,8 @@ def find_registration(registration_id: str) -> Registration | None:
     if not _ID.fullmatch(registration_id):
         return None
     try:
+        if not _is_private(registrations_folder()):
+            return None
         content = json.loads((registrations_folder() / registration_id / _REGISTRATION_FILE).read_bytes())
         content["external"] = {name: ServedFile(**file) for name, file in content["external"].items()}
         registration = Registration(**content)

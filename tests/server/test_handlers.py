@@ -122,14 +122,33 @@ def test_the_page_runs_only_scripts_that_carry_its_one_time_word(jupyter, addres
     assert nonce not in second.text
 
 
-def test_a_page_of_another_site_cannot_read_the_model_with_the_visitors_cookie(jupyter, address):
+@pytest.fixture
+def cookie(jupyter):
+    """The cookie that a browser holds after the login."""
     login = jupyter.fetch(f"api/status?token={jupyter.token}", token=False)
-    cookie = "; ".join(re.findall(r"[\w-]+=[^;,\s]+", login.headers["Set-Cookie"])[:1])
-    here = {"Cookie": cookie, "Referer": jupyter.url("lab")}
-    elsewhere = {"Cookie": cookie, "Referer": "http://evil.example/"}
-    assert jupyter.fetch(f"{address}data/", token=False, headers=here).status == 200
-    assert jupyter.fetch(f"{address}data/", token=False, headers=elsewhere).status == 403
-    assert jupyter.fetch(f"{address}status", token=False, headers=elsewhere).status == 403
+    return re.findall(r"[\w-]+=[^;,\s]+", login.headers["Set-Cookie"])[0]
+
+
+@pytest.mark.parametrize("route", ["status", "data/", "data/first.bin"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Referer": "HERE/user/x/lab"}, 200),
+        ({"Origin": "HERE"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Referer": "http://evil.example/"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+    ],
+)
+def test_only_pages_of_this_server_may_use_the_visitors_cookie(
+    jupyter, address, cookie, route, headers, status
+):
+    sent = {name: value.replace("HERE", jupyter.origin) for name, value in headers.items()}
+    reply = jupyter.fetch(address + route, token=False, headers={"Cookie": cookie, **sent})
+    assert reply.status == status
 
 
 def test_other_methods_are_refused(jupyter, address):

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.errors import ModelFileError, RunError
 from onnx_workbench.core.reading import read_path, read_proto
 from onnx_workbench.views import netron_registration
 from onnx_workbench.views.netron_registration import (
@@ -108,6 +108,15 @@ def test_only_the_user_can_look_into_a_registration(proto):
     registration = register(read_proto(proto))
     assert registration.folder.stat().st_mode & 0o077 == 0
     assert registrations_folder().stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_a_folder_that_others_can_write_to_is_not_trusted(proto):
+    registration = register(read_proto(proto))
+    registrations_folder().chmod(0o777)
+    assert find_registration(registration.id) is None
+    with pytest.raises(RunError, match="JUPYTER_RUNTIME_DIR"):
+        register(read_proto(proto))
 
 
 def test_an_id_is_128_random_bits(proto):
