@@ -1,0 +1,344 @@
+"""PyTorch: a live module, exported by torch's current exporter into one sound ONNX file."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import shutil
+import tempfile
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from onnx_workbench.core.errors import ExportError, WorkbenchWarning, require
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model
+from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.core.reading import read_path
+
+BATCH_DIMENSION = "N"
+METADATA_ATTRIBUTE = "onnx_workbench_metadata"
+"""Attribute of a module: a dict that may hold ``labels`` and ``preprocessing``; ``training.fit`` sets it."""
+
+_NOISY_LOGGERS = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+def export(
+    source: object,
+    *,
+    example_inputs: object = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    dynamic_batch: bool = True,
+    opset: int | None = None,
+    labels: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Model:
+    """Return a PyTorch module as an ONNX model; ``open_model(module, ...)`` calls this.
+
+    The module is exported in eval mode, whatever its mode, and gets its own modes back.
+
+    Parameters
+    ----------
+    source
+        A ``torch.nn.Module``, or a ``torch.export.ExportedProgram`` (which brings its own inputs).
+    example_inputs
+        What the module is traced with: one tensor or array, a tuple or list of them in the order of ``forward``,
+        or a dict by the names of its arguments. Shapes and dtypes count, values do not.
+    input_names, output_names
+        Names in the model. None takes the arguments of ``forward``, and ``output`` (``logits`` if labels are
+        known), the keys of a dict, or the fields of a named tuple.
+    dynamic_batch
+        Let the first dimension of the inputs vary; it is then called ``N``.
+    opset
+        Opset of the model; None takes torch's own choice.
+    labels, preprocessing
+        Written into the model's metadata. None takes what ``training.fit`` noted on the module, if it did.
+
+    Returns
+    -------
+    Model
+        With its weights in a private temporary file until it is saved.
+
+    Raises
+    ------
+    ExportError
+        If the module does not run on the example inputs, or torch cannot export it.
+
+    Warns
+    -----
+    WorkbenchWarning
+        If the module was in training mode, or its batch could not be made dynamic.
+
+    References
+    ----------
+    https://docs.pytorch.org/docs/stable/onnx.html
+    """
+    require("onnxscript", purpose="to export PyTorch models", extra="torch")
+    noted: Mapping[str, Any] = getattr(source, METADATA_ATTRIBUTE, None) or {}
+    labels = labels if labels is not None else noted.get("labels")
+    preprocessing = preprocessing if preprocessing is not None else noted.get("preprocessing")
+    options: dict[str, Any] = {} if opset is None else {"opset_version": opset}
+    if isinstance(source, torch.nn.Module):
+        model = _export_module(
+            source,
+            example_inputs,
+            input_names,
+            output_names,
+            dynamic_batch,
+            options,
+            classifier=labels is not None,
+        )
+    elif isinstance(source, torch.export.ExportedProgram):
+        names = {"input_names": input_names, "output_names": output_names}
+        model = _export_program(
+            source, (), {}, options | {k: list(v) for k, v in names.items() if v is not None}
+        )
+    else:
+        raise ExportError(
+            f"A torch.nn.Module or an ExportedProgram can be exported; got {type(source).__name__}."
+        )
+    if labels is None and preprocessing is None:
+        return model
+    return model.with_metadata(labels=labels, preprocessing=preprocessing)
+
+
+def _export_module(
+    module: torch.nn.Module,
+    example_inputs: object,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    dynamic_batch: bool,
+    options: dict[str, Any],
+    *,
+    classifier: bool,
+) -> Model:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ExportError(
+            "A ScriptModule cannot be exported: TorchScript has lost what the exporter needs.\n"
+            "Give the original Python module (the class with forward), with the same weights loaded."
+        )
+    positional, keywords = _arguments(module, example_inputs)
+    with _eval_mode(module):
+        result = _run(module, positional, keywords)
+        inputs = [item for item in (*positional, *keywords.values()) if isinstance(item, torch.Tensor)]
+        names = list(input_names or _input_names(module, positional, keywords))
+        outputs = list(output_names or _output_names(result, names, classifier=classifier))
+        options = options | {"input_names": names, "output_names": outputs}
+        if not dynamic_batch or not any(item.ndim for item in inputs):
+            return _export_program(module, positional, keywords, options)
+        return _export_dynamic(module, positional, keywords, options)
+
+
+def _export_dynamic(
+    module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any], options: dict[str, Any]
+) -> Model:
+    """Export with a first dimension that varies; if the module does not allow that, with a fixed one, and say so."""
+    batch = next(item.shape[0] for item in (*positional, *keywords.values()) if _has_batch(item))
+    # torch.export takes a dimension of size 1 for a constant, so that an example of one item is doubled.
+    wide, wide_keywords = pytree.tree_map(
+        lambda x: torch.cat([x, x]) if batch == 1 and _batched(x, 1) else x, (positional, keywords)
+    )
+    size = 2 if batch == 1 else batch
+    shapes = pytree.tree_map(
+        lambda x: {0: BATCH_DIMENSION} if _batched(x, size) else None, (wide, wide_keywords)
+    )
+    signature = shapes[0] if not keywords else _by_argument(module, *shapes)
+    reason = "torch found that the module needs the example's batch size"
+    try:
+        _run(module, wide, wide_keywords)
+        model = _export_program(module, wide, wide_keywords, options | {"dynamic_shapes": signature})
+        if any(isinstance(v.shape[0], str) for v in model.inputs if v.shape):
+            return model
+    except ExportError as error:
+        reason = clean_text(str(error).splitlines()[-1], limit=300)
+    model = _export_program(module, positional, keywords, options)
+    warnings.warn(
+        f"The batch size of {type(module).__name__} is fixed at {batch} in the exported model: {reason}.\n"
+        "Look in forward for reshape or view with a fixed first number, and use x.flatten(1) or -1 instead.",
+        WorkbenchWarning,
+        stacklevel=5,
+    )
+    return model
+
+
+def _has_batch(item: object) -> bool:
+    return isinstance(item, torch.Tensor) and item.ndim > 0
+
+
+def _batched(item: object, size: int) -> bool:
+    return isinstance(item, torch.Tensor) and item.ndim > 0 and item.shape[0] == size
+
+
+def _by_argument(
+    module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
+) -> dict[str, Any]:
+    names = list(inspect.signature(module.forward).parameters)
+    return dict(zip(names, positional, strict=False)) | keywords
+
+
+def _export_program(
+    source: Any, positional: tuple[Any, ...], keywords: dict[str, Any], options: dict[str, Any]
+) -> Model:
+    """Run torch's exporter, quietly, into a temporary file, and open that."""
+    name = type(source).__name__
+    folder = Path(tempfile.mkdtemp(prefix="onnx-workbench-"))
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                source, positional, kwargs=keywords or None, dynamo=True, verbose=False, **options
+            )
+            if program is None:
+                raise ExportError(f"torch exported nothing for {name}.")
+            program.model.graph.name = name
+            program.save(folder / "model.onnx")
+        opened = read_path(folder / "model.onnx")
+    except (
+        torch.onnx.errors.OnnxExporterError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ExportError(f"torch cannot export {name}: {_essence(error)}") from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(opened.payloads, shutil.rmtree, folder, ignore_errors=True)
+    return Model(opened.proto, opened.payloads, source=f"PyTorch {name}")
+
+
+def _essence(error: BaseException) -> str:
+    """Return the root cause's own words: the exporter wraps it in reports of hundreds of lines."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    lines = [line.strip() for line in str(root).splitlines() if line.strip()]
+    return clean_text(" ".join(lines[:4]) or type(root).__name__, limit=600)
+
+
+def _arguments(module: torch.nn.Module, example_inputs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return (positional, keyword) arguments with arrays as tensors on the module's device."""
+    if example_inputs is None:
+        raise ExportError(
+            f"To export {type(module).__name__}, torch runs it once and needs example inputs:\n"
+            "open_model(module, example_inputs=torch.zeros(2, 3, 32, 32))  with the shape that it takes."
+        )
+    parameter = next(module.parameters(), None)
+    device = parameter.device if parameter is not None else torch.device("cpu")
+
+    def tensor(item: object) -> object:
+        if isinstance(item, torch.Tensor):
+            return item.detach().to(device)
+        return torch.tensor(item, device=device) if hasattr(item, "__array__") else item
+
+    if isinstance(example_inputs, Mapping):
+        return (), {str(name): tensor(item) for name, item in example_inputs.items()}
+    items = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    return tuple(pytree.tree_map(tensor, item) for item in items), {}
+
+
+def _run(module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> object:
+    """Return what the module gives, or raise the error that tells its fault from an export's."""
+    try:
+        with torch.no_grad():
+            return module(*positional, **keywords)
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        KeyError,
+        AssertionError,
+    ) as error:
+        tensors = [item for item in (*positional, *keywords.values()) if isinstance(item, torch.Tensor)]
+        given = ", ".join(f"{str(item.dtype).removeprefix('torch.')} {tuple(item.shape)}" for item in tensors)
+        hint = ""
+        if any(item.dtype == torch.float64 for item in tensors):
+            hint = "\nnumpy makes float64 by default: give  x.astype(np.float32)."
+        elif any(item.ndim == 4 and item.shape[-1] in {1, 3} for item in tensors):
+            hint = (
+                "\nThe pictures seem to be NHWC, and torch takes NCHW: give  np.transpose(x, (0, 3, 1, 2))."
+            )
+        raise ExportError(
+            f"{type(module).__name__} itself does not run on the example inputs ({given}): "
+            f"{clean_text(str(error), limit=300)}{hint}"
+        ) from error
+
+
+def _input_names(module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> list[str]:
+    """Return a name for each tensor among the inputs, from forward's arguments."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    named = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    names = [
+        *named[: len(positional)],
+        *(f"input_{i}" for i in range(len(named), len(positional))),
+        *keywords,
+    ]
+    found: list[str] = []
+    for name, item in zip(names, (*positional, *keywords.values()), strict=True):
+        leaves = [leaf for leaf in pytree.tree_leaves(item) if isinstance(leaf, torch.Tensor)]
+        found += [name] if isinstance(item, torch.Tensor) else [f"{name}_{i}" for i in range(len(leaves))]
+    return found
+
+
+def _output_names(result: object, taken: list[str], *, classifier: bool) -> list[str]:
+    """Return a name for each tensor in what the module gave."""
+    if isinstance(result, torch.Tensor):
+        names = ["logits" if classifier and result.ndim == 2 else "output"]
+    elif isinstance(result, Mapping) and all(isinstance(item, torch.Tensor) for item in result.values()):
+        names = [str(key) for key in result]
+    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+        names = [str(field) for field in result._fields]
+    else:
+        names = [f"output_{i}" for i, _ in enumerate(pytree.tree_leaves(result))]
+    return [f"{name}_output" if name in taken else name for name in names]
+
+
+@contextlib.contextmanager
+def _eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into eval mode and every part of it back into its own mode; say so if it was not in eval."""
+    modes = {part: part.training for part in module.modules()}
+    if any(modes.values()):
+        warnings.warn(
+            f"{type(module).__name__} was in training mode, where Dropout and BatchNorm behave otherwise. It was "
+            "exported in eval mode, and is in its own mode again. Call module.eval() first to say that you mean it.",
+            WorkbenchWarning,
+            stacklevel=6,
+        )
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress, deprecations and missing-package notices from the user."""
+    loggers = [logging.getLogger(name) for name in _NOISY_LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)  # whole graphs are logged as errors; the exception says enough
+    try:
+        unseen = io.StringIO()
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(unseen),
+            contextlib.redirect_stderr(unseen),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
