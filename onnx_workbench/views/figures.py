@@ -142,7 +142,8 @@ def png(picture: Picture, *, scale: float = 2.0) -> bytes:
     with warnings.catch_warnings():
         # Names may hold characters that the font lacks; they become empty boxes, which says enough.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        FigureCanvasAgg(figure).print_png(buffer)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=figure.dpi)
     return buffer.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
@@ -24,6 +25,9 @@ NOT_FINITE = Colours("#5b2a86", "#2f0f4d", "#ffffff")
 NO_NUMBER = Colours("#ececef", "#a3a3ad", "#1b2230")
 
 
+_EXPECTED = "it must be a mapping from value name to number, such as {'conv1': 0.3}."
+
+
 @dataclass(frozen=True)
 class Overlay:
     """Numbers by value name, with what they mean and how they become colours.
@@ -31,7 +35,7 @@ class Overlay:
     A box shows the greatest number of the values that it writes; NaN and infinity get a colour of their own.
     """
 
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, SupportsFloat]
     label: str = ""
     scale: str = "linear"
 
@@ -39,12 +43,14 @@ class Overlay:
         """Check the scale and the numbers."""
         if self.scale not in {"linear", "log"}:
             raise InputError(f"The overlay's scale is {self.scale!r}; it can be 'linear' or 'log'.")
+        if not isinstance(self.numbers, Mapping):
+            raise InputError(f"The overlay is a {type(self.numbers).__name__}; {_EXPECTED}")
         for name, number in self.numbers.items():
-            if not isinstance(number, (int, float)) and not hasattr(number, "__float__"):
-                raise InputError(
-                    f"The overlay gives {clean_text(str(name))!r} a {type(number).__name__}; "
-                    "it must be a mapping from value name to number."
-                )
+            try:
+                float(number)
+            except (TypeError, ValueError):
+                given = f"{clean_text(str(name))!r} a {type(number).__name__}"
+                raise InputError(f"The overlay gives {given}; {_EXPECTED}") from None
 
     def number_of(self, node: DrawnNode) -> float | None:
         """Return the number of a box; None if none of its values has one."""
@@ -75,25 +81,23 @@ class PaintedOverlay:
         return NO_NUMBER if step is None else NOT_FINITE if step < 0 else RAMP[step]
 
 
-def paint(overlay: Overlay, nodes: Sequence[DrawnNode]) -> PaintedOverlay:
-    """Return the overlay for the boxes of a graph.
+def check_overlay(overlay: Overlay, nodes: Sequence[DrawnNode]) -> None:
+    """Raise InputError if no box of the graph would have a number."""
+    if any(overlay.number_of(node) is not None for node in nodes):
+        return
+    given = (
+        ", ".join(repr(clean_text(str(name), limit=40)) for name in list(overlay.numbers)[:3]) or "nothing"
+    )
+    known = ", ".join(repr(clean_text(name, limit=40)) for node in nodes[:3] for name in node.values[:1])
+    raise InputError(
+        f"The overlay has no number for any value of the graph: it names {given}; the graph has {known}, …"
+    )
 
-    Raises
-    ------
-    InputError
-        If no box has a number.
-    """
+
+def paint(overlay: Overlay, nodes: Sequence[DrawnNode]) -> PaintedOverlay:
+    """Return the overlay for the boxes of a graph."""
     numbers = tuple(overlay.number_of(node) for node in nodes)
     finite = [number for number in numbers if number is not None and math.isfinite(number)]
-    if all(number is None for number in numbers):
-        given = (
-            ", ".join(repr(clean_text(str(name), limit=40)) for name in list(overlay.numbers)[:3])
-            or "nothing"
-        )
-        known = ", ".join(repr(clean_text(name, limit=40)) for node in nodes[:3] for name in node.values[:1])
-        raise InputError(
-            f"The overlay has no number for any value of the graph: it names {given}; the graph has {known}, …"
-        )
     lowest, highest = min(finite, default=0.0), max(finite, default=0.0)
     if overlay.scale == "log":
         lowest = min((number for number in finite if number > 0), default=0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from onnx_workbench.views.layout.crossings import Rows
 
@@ -122,7 +123,7 @@ def _add_neighbours(
     column_of = columns.column_of
     distances: dict[tuple[int, int], float] = {}
     for row in graph.rows:
-        for first, second in zip(row, row[1:], strict=False):
+        for first, second in pairwise(row):
             pair = (column_of[first], column_of[second])
             distance = max((widths[first] + widths[second]) / 2 + gap, reaches[first])
             if distance > distances.get(pair, 0):

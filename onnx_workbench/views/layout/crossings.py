@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from onnx_workbench.views.layout.ranks import Edge
 
@@ -144,7 +145,7 @@ def _median(places: list[int]) -> float:
 def _crossings(graph: Rows, position: list[int]) -> int:
     """Return how often edges cross between adjacent rows."""
     total = 0
-    for row, following in zip(graph.rows, graph.rows[1:], strict=False):
+    for row, following in pairwise(graph.rows):
         if len(row) < 2 or len(following) < 2:
             continue
         passed: list[int] = []

@@ -83,7 +83,7 @@ def _place_lane(
 ) -> None:
     """Choose the side that costs the shorter way, and keep the next lanes away from this one."""
     ends = [rank[lane.source] + 1, *(rank[target] for target in lane.targets)]
-    passed = slice(min(ends), max(max(ends), min(ends) + 1))
+    passed = slice(min(ends), max(ends))
     left, right = extents[0][passed], extents[1][passed]
     on_left = max(float(left.min()) - LANE_GAP, bounds[0])
     on_right = min(float(right.max()) + LANE_GAP, bounds[1])

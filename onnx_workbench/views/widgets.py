@@ -1,0 +1,61 @@
+"""The graph as a widget: the state that the browser draws, and the kernel's answers to clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model
+from onnx_workbench.views.drawn_graph import DrawnGraph
+from onnx_workbench.views.node_details import node_details
+from onnx_workbench.views.overlay import PaintedOverlay
+from onnx_workbench.views.widget_state import graph_state, overlay_state
+
+STATIC = Path(__file__).with_name("static")
+
+
+class GraphWidget(anywidget.AnyWidget):
+    """A graph that can be moved, zoomed, searched and clicked.
+
+    Its state holds all that is drawn, so that a saved notebook shows the graph without a kernel.
+
+    Attributes
+    ----------
+    selected
+        Number of the selected box in ``graph["nodes"]``; -1 for none. The browser and Python may both set it.
+    details
+        The kernel's answer to the selection: names, attributes, types, weights. ``details["node"]`` is the box.
+    """
+
+    _esm = STATIC / "graph.js"
+    _css = STATIC / "graph.css"
+
+    graph = traitlets.Dict(help="boxes, edges and positions").tag(sync=True)
+    overlay = traitlets.Dict(help="colours and legend of the numbers on the graph").tag(sync=True)
+    selected = traitlets.Int(-1, min=-1, help="the selected box").tag(sync=True)
+    details = traitlets.Dict(help="what the kernel knows of the selected box").tag(sync=True)
+    height = traitlets.Int(600, min=160, max=10_000, help="height in CSS pixels").tag(sync=True)
+
+    def __init__(
+        self, model: Model, drawn: DrawnGraph, *, overlay: PaintedOverlay | None, height: int
+    ) -> None:
+        self._model, self._drawn = model, drawn
+        super().__init__(graph=graph_state(drawn, model), overlay=overlay_state(overlay), height=height)
+        self.observe(self._answer, names="selected")
+
+    def show_overlay(self, overlay: PaintedOverlay | None) -> None:
+        """Colour the boxes anew; positions stay."""
+        self.overlay = overlay_state(overlay)
+
+    def _answer(self, change: dict[str, Any]) -> None:
+        place = change["new"]
+        if 0 <= place < len(self._drawn.nodes):
+            self.details = node_details(self._model, place, self._drawn.nodes[place])
+
+    def __repr__(self) -> str:
+        """Return what a reader without widgets sees."""
+        return f"Graph of {clean_text(self._drawn.name)!r} (run the cell in Jupyter to see it)"
