@@ -22,6 +22,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 BASE_URL = "/user/x/"
+HUB_POLICY = "frame-ancestors 'none'"  # what JupyterHub sets for every page
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "checkForUpdates": False,
@@ -119,6 +120,7 @@ def _command(application: str, port: int, root: Path) -> list[str]:
         "--ServerApp.port_retries=0",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={root}",
+        f"--ServerApp.tornado_settings={{'headers': {{'Content-Security-Policy': {HUB_POLICY!r}}}}}",
     ]
     return [*command, "--expose-app-in-browser"] if application == "jupyterlab" else command
 

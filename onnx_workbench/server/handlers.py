@@ -10,6 +10,7 @@ import asyncio
 import re
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
@@ -38,14 +39,25 @@ _UNKNOWN = (
 _NO_SUCH_DATA = "The model names no such file, or the file was changed since the model was opened."
 
 
+def frame_ancestors(configured: str) -> str:
+    """Return who may frame the page: JupyterLab here, and whatever page the server's own policy lets frame that.
+
+    JupyterHub's policy is ``frame-ancestors 'none'``: it means pages that have an address one could guess.
+    """
+    directive = re.search(r"frame-ancestors ([^;]*)", configured)
+    others = directive[1].split() if directive else []
+    return " ".join(
+        ["frame-ancestors 'self'", *(other for other in others if other not in {"'none'", "'self'"})]
+    )
+
+
 class NetronHandler(JupyterHandler):
     """What all answers share: an authorization resource, and a policy under which little can go wrong."""
 
     auth_resource = "onnx_workbench"
 
     def policy(self, scripts: str) -> str:
-        """Return the strictest policy with which Netron draws; who may frame it is the server's own setting."""
-        ancestors = re.search(r"frame-ancestors [^;]*", super().content_security_policy)
+        """Return the strictest policy with which Netron draws."""
         return "; ".join(
             (
                 "default-src 'none'",
@@ -56,7 +68,7 @@ class NetronHandler(JupyterHandler):
                 "style-src 'self' 'unsafe-inline'",
                 "base-uri 'none'",
                 "form-action 'none'",
-                ancestors.group() if ancestors else "frame-ancestors 'self'",
+                frame_ancestors(super().content_security_policy),
             )
         )
 
@@ -65,16 +77,26 @@ class NetronHandler(JupyterHandler):
         """The policy of every answer but the page: Netron's worker may load scripts of this server."""
         return self.policy("'self'")
 
-    def refuse_other_sites(self) -> None:
-        """Answer 403 to requests that a page of another site makes with the visitor's cookie.
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Look at where the request comes from, then let Jupyter look at who it comes from."""
+        self.check_xsrf_cookie()
+        await super().prepare()
 
-        Jupyter's check of the XSRF token is not used: nothing here changes anything, the id is secret in itself,
-        and JupyterHub's form of that check wants a header that Netron does not send.
+    def check_xsrf_cookie(self) -> None:
+        """Answer 403 to a page of another site that uses the visitor's cookie.
+
+        This replaces the check of a token in a header. Netron's requests cannot carry that header, and JupyterHub
+        takes a visitor for a stranger where this method refuses. Nothing here changes anything, and who does not
+        know an id, which is secret in itself, learns nothing.
         """
-        site = self.request.headers.get("Sec-Fetch-Site")
-        referer = self.request.headers.get("Referer")
-        is_other = site in {"cross-site", "same-site"} if site else bool(referer) and not self.check_referer()
-        if is_other or not self.check_origin():
+        headers = self.request.headers
+        site = headers.get("Sec-Fetch-Site")
+        if site is not None:
+            is_ours = site in {"same-origin", "none"}
+        else:
+            senders = filter(None, (headers.get("Origin"), headers.get("Referer")))
+            is_ours = all(urlsplit(sender).netloc == self.request.host for sender in senders)
+        if not is_ours:
             raise web.HTTPError(403, "Another site asked for this model.")
 
     def registration(self, registration_id: str) -> Registration:
@@ -136,7 +158,6 @@ class StatusHandler(NetronHandler):
     @authorized
     async def get(self, registration_id: str) -> None:
         """Answer with ``{"problem": "..."}``; an empty text means that all is well."""
-        self.refuse_other_sites()
         problem = "" if find_registration(registration_id) else _UNKNOWN
         try:
             check_netron(find_netron())
@@ -152,7 +173,6 @@ class DataHandler(NetronHandler):
     @authorized
     async def get(self, registration_id: str, location: str) -> None:
         """Answer with the model's graph, or with a file that the model itself names."""
-        self.refuse_other_sites()
         registration = self.registration(registration_id)
         path = registration.model_path
         if location:

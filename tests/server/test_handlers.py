@@ -8,6 +8,7 @@ import re
 import onnx
 import pytest
 
+from onnx_workbench.server.handlers import frame_ancestors
 from onnx_workbench.views import netron_registration
 
 ROUTES = ["", "status", "data/", "data/first.bin", "view.js", "onnx_workbench_host.js"]
@@ -129,12 +130,12 @@ def cookie(jupyter):
     return re.findall(r"[\w-]+=[^;,\s]+", login.headers["Set-Cookie"])[0]
 
 
-@pytest.mark.parametrize("route", ["status", "data/", "data/first.bin"])
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({}, 200),
-        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
         ({"Referer": "HERE/user/x/lab"}, 200),
         ({"Origin": "HERE"}, 200),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
@@ -149,6 +150,20 @@ def test_only_pages_of_this_server_may_use_the_visitors_cookie(
     sent = {name: value.replace("HERE", jupyter.origin) for name, value in headers.items()}
     reply = jupyter.fetch(address + route, token=False, headers={"Cookie": cookie, **sent})
     assert reply.status == status
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        ("frame-ancestors 'self'; report-uri /x/api/security/csp-report", "frame-ancestors 'self'"),
+        ("frame-ancestors 'none'; report-uri /hub/security/csp-report", "frame-ancestors 'self'"),
+        ("frame-ancestors https://portal.example 'self'", "frame-ancestors 'self' https://portal.example"),
+        ("default-src 'self'", "frame-ancestors 'self'"),
+        ("", "frame-ancestors 'self'"),
+    ],
+)
+def test_the_page_may_be_framed_by_jupyterlab_and_by_what_may_frame_that(configured, expected):
+    assert frame_ancestors(configured) == expected
 
 
 def test_other_methods_are_refused(jupyter, address):
