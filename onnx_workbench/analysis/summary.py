@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, shape_inference
+from onnx import ModelProto
 
 from onnx_workbench.analysis.macs import macs_of
-from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.errors import InputError, PreprocessingError
 from onnx_workbench.core.formatting import (
     clean_text,
     escape,
@@ -23,7 +23,7 @@ from onnx_workbench.core.formatting import (
     text_table,
 )
 from onnx_workbench.core.model import Model, Node, Value, as_model
-from onnx_workbench.core.protos import type_and_shape
+from onnx_workbench.core.protos import inferred_graph, type_and_shape
 
 Shape = tuple[int | str | None, ...]
 _ROWS_SHOWN = 12
@@ -253,8 +253,16 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
         nodes=nodes,
         tensors=memory,
         labels=opened.labels,
-        preprocessing=", ".join(opened.preprocessing.steps[1:]) if opened.preprocessing else "",
+        preprocessing=_preprocessing_steps(opened),
     )
+
+
+def _preprocessing_steps(model: Model) -> str:
+    """Return the steps in words; an entry that cannot be understood is no reason to show nothing."""
+    try:
+        return ", ".join(model.preprocessing.steps[1:]) if model.preprocessing else ""
+    except PreprocessingError as error:
+        return f"(not understood: {error})"
 
 
 def _is_parameter(dtype: str) -> bool:
@@ -288,10 +296,7 @@ def _sized_values(model: Model, sizes: Mapping[str, int]) -> dict[str, Value]:
     for info in proto.graph.output:
         for dimension in info.type.tensor_type.shape.dim:
             dimension.Clear()
-    try:
-        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (RuntimeError, ValueError, TypeError):
-        return model.values
+    graph = inferred_graph(proto)
     values = dict(model.values)
     for info in (*graph.value_info, *graph.input, *graph.output):
         if info.name not in model.initializers:

@@ -22,8 +22,14 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (b"\x1f\x8b", 0, "a gzip archive", "Unpack it first."),
     (b"ustar", 257, "a tar archive", "Unpack it first."),
     (b"\x89HDF", 0, "an HDF5 file, as Keras writes it (.h5)", "Load it with Keras and export it to ONNX."),
-    (b"TFL3", 4, "a TensorFlow Lite model", "Convert it with tf2onnx."),
-    (b"ORTM", 4, "a model in onnxruntime's own .ort format", "Open the .onnx file that it was made from."),
+    # Two zeros: a flatbuffer's start. In ONNX, the name of the producer may stand at byte 4.
+    (b"\0\0TFL3", 2, "a TensorFlow Lite model", "Convert it with tf2onnx."),
+    (
+        b"\0\0ORTM",
+        2,
+        "a model in onnxruntime's own .ort format",
+        "Open the .onnx file that it was made from.",
+    ),
     (b"B\x00C\x00N\x00", 0, "a CNTK v1 model", "Open it with CNTK 2.7 and save it as a v2 model."),
     (b"\x93NUMPY", 0, "a NumPy array", "Give it to run() as an input."),
     (b"\x89PNG", 0, "a PNG picture", "Give it to classify() as a picture."),

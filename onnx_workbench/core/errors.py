@@ -57,6 +57,10 @@ class ExportError(WorkbenchError, RuntimeError):
     """A framework could not write its model as ONNX."""
 
 
+class TrainingError(WorkbenchError, RuntimeError):
+    """A training that cannot go on."""
+
+
 class ParityError(WorkbenchError, AssertionError):
     """Outputs that should agree and do not."""
 

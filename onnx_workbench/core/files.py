@@ -34,7 +34,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
     if isinstance(data, str):
         data = data.encode()
     pieces: Iterable[bytes] = (data,) if isinstance(data, bytes) else data
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".part", dir=target.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".part", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             for piece in pieces:

@@ -50,11 +50,14 @@ def execution_order(graph: GraphProto) -> list[NodeProto]:
     needs = [{writers[name] for name in (*node.input, *captured(node)) if name in writers} for node in nodes]
     if all(max(need, default=-1) < index for index, need in enumerate(needs)):
         return nodes
-    return [nodes[index] for index in _sorted(needs, nodes)]
+    order = order_by_needs(needs)
+    if order is None:
+        raise _cycle(needs, nodes)
+    return [nodes[index] for index in order]
 
 
-def _sorted(needs: list[set[int]], nodes: list[NodeProto]) -> list[int]:
-    """Return indices in an order that meets all needs, keeping the file's order where it can."""
+def order_by_needs(needs: list[set[int]]) -> list[int] | None:
+    """Return indices in an order that meets all needs, keeping their own order where it can; None for a cycle."""
     order: list[int] = []
     state = [0] * len(nodes)  # 0 new, 1 waiting for its needs, 2 done
     for start in range(len(nodes)):
@@ -65,7 +68,7 @@ def _sorted(needs: list[set[int]], nodes: list[NodeProto]) -> list[int]:
                 state[index] = 1
                 waiting = [need for need in needs[index] if state[need] != 2]
                 if any(state[need] == 1 for need in waiting):
-                    raise _cycle(needs, nodes)
+                    return None
                 stack += sorted(waiting, reverse=True)
                 continue
             stack.pop()
@@ -77,10 +80,10 @@ def _sorted(needs: list[set[int]], nodes: list[NodeProto]) -> list[int]:
 
 def _cycle(needs: list[set[int]], nodes: list[NodeProto]) -> ModelFileError:
     """Return the error that names the values on one cycle."""
-    blocked = _blocked(needs)
-    path = [min(blocked)]
+    stuck = blocked(needs)
+    path = [min(stuck)]
     seen = {path[0]: 0}
-    while (following := min(needs[path[-1]] & blocked)) not in seen:
+    while (following := min(needs[path[-1]] & stuck)) not in seen:
         seen[following] = len(path)
         path.append(following)
     path = path[seen[following] :]
@@ -93,7 +96,7 @@ def _cycle(needs: list[set[int]], nodes: list[NodeProto]) -> ModelFileError:
     )
 
 
-def _blocked(needs: list[set[int]]) -> set[int]:
+def blocked(needs: list[set[int]]) -> set[int]:
     """Return the nodes that can never run: those on a cycle, and those that wait for one."""
     readers: list[list[int]] = [[] for _ in needs]
     for index, need in enumerate(needs):
@@ -101,12 +104,12 @@ def _blocked(needs: list[set[int]]) -> set[int]:
             readers[other].append(index)
     unmet = [len(need) for need in needs]
     ready = [index for index, count in enumerate(unmet) if count == 0]
-    blocked = set(range(len(needs)))
+    stuck = set(range(len(needs)))
     while ready:
         index = ready.pop()
-        blocked.discard(index)
+        stuck.discard(index)
         for reader in readers[index]:
             unmet[reader] -= 1
             if unmet[reader] == 0:
                 ready.append(reader)
-    return blocked
+    return stuck

@@ -131,7 +131,10 @@ def _describe(source: object) -> str:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, Image.DecompressionBombError):
-        return "it claims far more pixels than any real picture has."
+        return (
+            "it claims far more pixels than any real picture has. If they are meant, shrink it, or raise "
+            "PIL.Image.MAX_IMAGE_PIXELS and give max_pixels."
+        )
     if isinstance(error, UnidentifiedImageError):
         return f"its content is none of {', '.join(FORMATS)}."
     return f"{clean_text(str(error)) or type(error).__name__}. The file seems damaged or cut off."
@@ -161,7 +164,7 @@ def _open(source: object, name: str) -> Image.Image:
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode == "RGB":
+    if picture.mode == "RGB" and "transparency" not in picture.info:
         picture.load()
         return picture
     if picture.mode.startswith("I") or picture.mode == "F":

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from onnx_workbench.core.errors import PreprocessingError
+from onnx_workbench.core.formatting import clean_text
 
 if TYPE_CHECKING:
     from onnx_workbench.core.preprocessing import Preprocessing
@@ -26,6 +27,7 @@ LABELS_KEY = "onnx_workbench.labels"
 PREPROCESSING_KEY = "onnx_workbench.preprocessing"
 _FOREIGN_LABEL_KEYS = ("names", "labels", "classes", "class_names")
 _LONGEST_TEXT = 4_000_000
+_LONGEST_LITERAL = 200_000  # Python's parser takes 500 bytes and more for each character
 
 
 def labels_to(labels: Sequence[str]) -> dict[str, str]:
@@ -52,16 +54,18 @@ def _parse(text: str) -> object:
     except (ValueError, RecursionError):
         pass
     try:  # Ultralytics writes the repr of a dict
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return [part.strip() for part in text.split(",")] if "," in text else None
+        if len(text) <= _LONGEST_LITERAL:
+            return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        pass
+    return [part.strip() for part in text.split(",")] if "," in text else None
 
 
 def _as_labels(parsed: object) -> tuple[str, ...] | None:
     if isinstance(parsed, dict):
         try:
             parsed = [parsed[key] for key in sorted(parsed, key=int)]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     if isinstance(parsed, (list, tuple)) and all(isinstance(item, (str, int)) for item in parsed):
         return tuple(str(item) for item in parsed)
@@ -90,7 +94,7 @@ def preprocessing_from(metadata: Mapping[str, str]) -> Preprocessing | None:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PreprocessingError(
-            f"The model's metadata entry {PREPROCESSING_KEY!r} is no JSON: {error}"
+            f"The model's metadata entry {PREPROCESSING_KEY!r} is no JSON: {clean_text(str(error))}"
         ) from error
     if not isinstance(fields, dict):
         raise PreprocessingError(f"The model's metadata entry {PREPROCESSING_KEY!r} is no JSON object.")

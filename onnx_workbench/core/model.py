@@ -19,7 +19,6 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     printer,
-    shape_inference,
 )
 
 from onnx_workbench.core import graph_order
@@ -28,7 +27,14 @@ from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
 from onnx_workbench.core.payloads import Payloads
-from onnx_workbench.core.protos import content_bytes, dtype_name, type_and_shape
+from onnx_workbench.core.protos import (
+    ONNX_ERRORS,
+    content_bytes,
+    dtype_name,
+    inferred_graph,
+    type_and_shape,
+    with_readable_strings,
+)
 from onnx_workbench.core.serialization import graph_with_weights, single_file, two_files
 
 if TYPE_CHECKING:
@@ -202,10 +208,7 @@ class Model:
     @cached_property
     def values(self) -> dict[str, Value]:
         """Every value of the main graph with the dtype and shape that ONNX's shape inference finds."""
-        try:
-            inferred = shape_inference.infer_shapes(self.proto, data_prop=True).graph
-        except (RuntimeError, ValueError, TypeError):  # a model that is wrong inside is still looked at
-            inferred = self.proto.graph
+        inferred = inferred_graph(self.proto)
         values = {name: Value(name, t.dtype, t.shape) for name, t in self.initializers.items()}
         for node in self.nodes:
             values.update({name: Value(name) for name in node.outputs if name})
@@ -351,8 +354,21 @@ class Model:
         return write_atomic(target, single_file(self.proto, self.payloads))
 
     def text(self) -> str:
-        """Return the graph in ONNX's own text form, without the large weights."""
-        return str(printer.to_text(self.proto))
+        """Return the graph in ONNX's own text form, without the large weights.
+
+        Raises
+        ------
+        ModelFileError
+            If the model is too wrong inside to be written so.
+        """
+        try:
+            return str(printer.to_text(self.proto))
+        except UnicodeDecodeError:  # string attributes may hold any bytes
+            return str(printer.to_text(with_readable_strings(self.proto)))
+        except ONNX_ERRORS as error:
+            raise ModelFileError(
+                f"The model cannot be written as text: {clean_text(str(error), limit=400)}"
+            ) from error
 
     def __str__(self) -> str:
         """Return a few lines: source, inputs, outputs, size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ IN_MEMORY = "in-memory"
 """Location of contents that came as bytes rather than as a file."""
 
 _COPY_BYTES = 1 << 24
+_MEMORY_ADDRESS = "*/"  # onnxruntime takes "*/_ORT_MEM_ADDR_/*" for an address in its own memory
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,13 @@ class Payloads:
         """Refuse references that leave the folder or the file; return the files that are missing."""
         missing: dict[str, None] = {}
         for tensor in tensors_of_model(proto):
+            _check_dimensions(tensor)
             if not is_external(tensor):
                 continue
             reference = reference_of(tensor)
             if reference.location in self._buffers or reference.location in missing:
                 continue
-            if not self._path(reference.location).is_file():
+            if not _is_file(self._path(reference.location)):
                 missing[reference.location] = None
                 continue
             self._check_extent(tensor, reference, self._stamp(reference.location)[0])
@@ -93,8 +96,8 @@ class Payloads:
     def bring_in_small(self, proto: ModelProto, missing: list[str]) -> None:
         """Put small external contents (axes, shapes) into the proto: shape inference must see them."""
         for tensor in tensors_of_model(proto):
-            small = is_external(tensor) and (content_bytes(tensor.data_type, tensor.dims) or 0) < LARGE_BYTES
-            if small and reference_of(tensor).location not in missing:
+            size = content_bytes(tensor.data_type, tensor.dims) if is_external(tensor) else None
+            if size is not None and size < LARGE_BYTES and reference_of(tensor).location not in missing:
                 self.fill(tensor)
 
     def _path(self, location: str) -> Path:
@@ -110,9 +113,15 @@ class Payloads:
                 f"The weights lie in another file ({shown!r}), and bytes or protos have no folder to look in.\n"
                 "Open the model by its path instead, with that file beside it."
             )
-        path = self.folder if "\0" in location else (self.folder / location).resolve()
+        try:
+            path = self.folder if "\0" in location else (self.folder / location).resolve()
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
+            raise ModelFileError(f"The model's weights point to {shown!r}, which leads nowhere.") from error
         inside = any(path.is_relative_to(root) and path != root for root in self._roots)
-        if Path(location).is_absolute() or not inside:
+        if Path(location).is_absolute() or not inside or location.startswith(_MEMORY_ADDRESS):
             raise ModelFileError(
                 f"The model's weights point to {shown!r}, outside its own folder. That is refused: a model file must "
                 "not read other files of yours.\nIf you trust it, put the weights beside the model and export again."
@@ -122,14 +131,13 @@ class Payloads:
     def _stamp(self, location: str) -> tuple[int, ...]:
         """Return (size, time of change, inode) as first seen, and refuse a file that has changed since."""
         path = self._path(location)
-        try:
-            stat = path.stat()
-        except OSError as error:
+        if not _is_file(path):
             raise ModelFileError(
                 f"The model's weights are in a second file, {clean_text(location)!r}, which is not in "
-                f"{str(self.folder)!r}.\nPut it beside the model, or export the model again as one file."
-            ) from error
-        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+                f"{clean_text(str(self.folder))!r}.\nPut it beside the model, or export the model again as one file."
+            )
+        found = path.stat()
+        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
         if self._stamps.setdefault(location, stamp) != stamp:
             raise ModelFileError(
                 f"The file {clean_text(location)!r} was changed after the model was opened. Open it again."
@@ -139,11 +147,10 @@ class Payloads:
     @staticmethod
     def _check_extent(tensor: TensorProto, reference: Reference, available: int) -> int:
         """Return the content's length in bytes, which must lie in the file and fit dtype and shape."""
-        length = available - reference.offset if reference.length is None else reference.length
+        rest = max(0, available - reference.offset)
+        length = rest if reference.length is None else reference.length
         expected = content_bytes(tensor.data_type, tensor.dims)
         name = clean_text(tensor.name)
-        if any(dimension < 0 for dimension in tensor.dims):
-            raise ModelFileError(f"Tensor {name!r} has a negative dimension: {tuple(tensor.dims)}.")
         if reference.offset + length > available:
             raise ModelFileError(
                 f"Tensor {name!r} should lie at bytes {reference.offset:,} to {reference.offset + length:,} of "
@@ -164,10 +171,11 @@ class Payloads:
         """Return the content of an external tensor as a read-only view of its mapped file."""
         reference = reference_of(tensor)
         buffer = self._buffers.get(reference.location)
-        if buffer is None:
+        if not (self.in_memory and buffer is not None):
+            # Each time anew: reading a mapping of which the file was cut short would end the process.
             size = self._stamp(reference.location)[0]
             self._check_extent(tensor, reference, size)
-            buffer = self._map(reference.location, size)
+            buffer = self._map(reference.location, size) if buffer is None else buffer
         length = self._check_extent(tensor, reference, len(buffer))
         return buffer[reference.offset : reference.offset + length]
 
@@ -225,23 +233,54 @@ class Payloads:
     def array(self, tensor: TensorProto) -> NDArray[np.generic]:
         """Return a tensor as a read-only array, mapped from its file where its dtype allows."""
         if not is_external(tensor):
-            try:
-                array = numpy_helper.to_array(tensor)
-            except (TypeError, ValueError) as error:
-                raise ModelFileError(f"Tensor {clean_text(tensor.name)!r} is damaged: {error}") from error
-            array.flags.writeable = False
-            return array
+            return _decoded(tensor)
+        if (size := content_bytes(tensor.data_type, tensor.dims)) is None:
+            raise ModelFileError(
+                f"Tensor {clean_text(tensor.name)!r} of {dtype_name(tensor.data_type)} has content as raw bytes, which "
+                "only numbers can have: the file is damaged."
+            )
         content = self.content(tensor)
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        if content_bytes(tensor.data_type, tensor.dims) == math.prod(tensor.dims) * dtype.itemsize:
+        if size == math.prod(tensor.dims) * dtype.itemsize:
             return np.frombuffer(content, dtype).reshape(tuple(tensor.dims))
-        packed = TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(content))
-        return numpy_helper.to_array(packed)
+        return _decoded(
+            TensorProto(
+                name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(content)
+            )
+        )
 
     def fill(self, tensor: TensorProto) -> None:
         """Put an external tensor's content into the tensor itself."""
         tensor.raw_data = bytes(self.content(tensor))
         clear_reference(tensor)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is a regular file: opening a pipe would wait, a name too long is none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _check_dimensions(tensor: TensorProto) -> None:
+    if any(dimension < 0 for dimension in tensor.dims):
+        raise ModelFileError(
+            f"Tensor {clean_text(tensor.name)!r} has a negative dimension: {tuple(tensor.dims)}."
+        )
+
+
+def _decoded(tensor: TensorProto) -> NDArray[np.generic]:
+    """Return the content that a tensor holds itself, read-only."""
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"Tensor {clean_text(tensor.name)!r} of {dtype_name(tensor.data_type)} and shape {tuple(tensor.dims)} is "
+            f"damaged: {clean_text(str(error))}"
+        ) from error
+    array.flags.writeable = False
+    return array
 
 
 def _relocated(proto: ModelProto, names: dict[str, str]) -> ModelProto:

@@ -17,26 +17,27 @@ _GAP = 14
 _LINE = 16
 
 
-def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6) -> Image.Image:
-    """Return pictures in a grid, each above its caption of one or two lines; small ones are enlarged."""
+def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6, tile: int = _TILE) -> Image.Image:
+    """Return pictures in a grid, each above its caption of one line or more; small ones are enlarged."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
-    cell_width, cell_height = _TILE + _GAP, _TILE + 2 * _LINE + _GAP
+    lines = max(caption.count("\n") for _, caption in tiles) + 1
+    cell_width, cell_height = tile + _GAP, tile + lines * _LINE + _GAP
     canvas = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), "white")
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(12)
     for index, (picture, caption) in enumerate(tiles):
         left = _GAP + (index % columns) * cell_width
         top = _GAP + (index // columns) * cell_height
-        small = _fitted(picture)
-        canvas.paste(small, (left + (_TILE - small.width) // 2, top + (_TILE - small.height) // 2))
-        for line, text in enumerate(caption.split("\n")[:2]):
-            draw.text((left, top + _TILE + 4 + line * _LINE), text, fill=(40, 40, 40), font=font)
+        small = _fitted(picture, tile)
+        canvas.paste(small, (left + (tile - small.width) // 2, top + (tile - small.height) // 2))
+        for line, text in enumerate(caption.split("\n")):
+            draw.text((left, top + tile + 4 + line * _LINE), text, fill=(40, 40, 40), font=font)
     return canvas
 
 
-def _fitted(picture: Image.Image) -> Image.Image:
-    ratio = _TILE / max(picture.size)
+def _fitted(picture: Image.Image, tile: int) -> Image.Image:
+    ratio = tile / max(picture.size)
     size = (max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio)))
     # Enlarged pixels stay visible as squares: they are what the model gets.
     filter_ = Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.LANCZOS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -110,7 +109,7 @@ class Preprocessing:
         if np.any(np.asarray(self.std) == 0):
             raise PreprocessingError("std=0 would divide by zero.")
         if self.dtype == "uint8" and (
-            self.scale != 1 or np.any(np.asarray(self.mean)) or np.any(self.std != 1.0)
+            self.scale != 1 or np.any(np.asarray(self.mean)) or np.any(np.asarray(self.std) != 1)
         ):
             raise PreprocessingError(
                 "dtype='uint8' goes with scale=1, mean=0 and std=1: bytes hold no fractions."
@@ -379,11 +378,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _number(name: str, value: object) -> float:
+def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         raise PreprocessingError(f"{name} takes numbers; got {value!r}.")
-    if not math.isfinite(value):
-        raise PreprocessingError(f"{name} takes finite numbers; got {value!r}.")
+    # Beyond float32's range, and within its subnormal numbers, nothing is left of a picture.
+    if not (value == 0 or 1e-30 < abs(value) < 1e30):  # NaN fails as well
+        raise PreprocessingError(f"{name} takes finite numbers that float32 can hold; got {value!r:.40}.")
     return float(value)
 
 
@@ -393,11 +393,11 @@ def _size(size: object) -> tuple[int, int]:
     if (
         not isinstance(size, (tuple, list))
         or len(size) != 2
-        or not all(isinstance(n, (int, np.integer)) for n in size)
+        or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in size)
     ):
         raise PreprocessingError(f"size is (height, width) in pixels, or one number for both; got {size!r}.")
     if not all(0 < n <= 32768 for n in size):
-        raise PreprocessingError(f"size is (height, width), each from 1 to 32,768 pixels; got {size!r}.")
+        raise PreprocessingError(f"size is (height, width), each from 1 to 32,768 pixels; got {size!r:.80}.")
     return int(size[0]), int(size[1])
 
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, EncodeError, Message
 from onnx import (
     AttributeProto,
     FunctionProto,
     GraphProto,
     ModelProto,
     NodeProto,
+    SparseTensorProto,
     TensorProto,
     TypeProto,
+    checker,
     helper,
+    shape_inference,
 )
 
 _BITS = {"4": 4, "2": 2}
+
+# What onnx's C++ parts raise on models that are wrong inside; they have no common parent.
+ONNX_ERRORS = (
+    checker.ValidationError,
+    shape_inference.InferenceError,
+    DecodeError,
+    EncodeError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def dtype_name(data_type: int) -> str:
@@ -47,15 +64,21 @@ def content_bytes(data_type: int, dimensions: Iterable[int]) -> int | None:
 
 
 def tensors_of_model(proto: ModelProto) -> Iterator[TensorProto]:
-    """Yield every dense tensor of a model: in graphs, subgraphs, node attributes and functions."""
+    """Yield every tensor of a model, also those within subgraphs, attributes, functions and sparse tensors."""
     yield from tensors_of_graph(proto.graph)
     for function in proto.functions:
         yield from _tensors_of_nodes(function)
+        for attribute in function.attribute_proto:
+            yield from _tensors_of_attribute(attribute)
+    for training in proto.training_info:
+        yield from tensors_of_graph(training.initialization)
+        yield from tensors_of_graph(training.algorithm)
 
 
 def tensors_of_graph(graph: GraphProto) -> Iterator[TensorProto]:
-    """Yield every dense tensor of a graph and of the subgraphs within."""
+    """Yield every tensor of a graph and of the subgraphs within."""
     yield from graph.initializer
+    yield from _parts_of_sparse(graph.sparse_initializer)
     yield from _tensors_of_nodes(graph)
 
 
@@ -65,17 +88,55 @@ def _tensors_of_nodes(owner: GraphProto | FunctionProto) -> Iterator[TensorProto
 
 
 def tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
-    """Yield every dense tensor in a node's attributes."""
+    """Yield every tensor in a node's attributes."""
     for attribute in node.attribute:
-        if attribute.type == AttributeProto.TENSOR:
-            yield attribute.t
-        elif attribute.type == AttributeProto.TENSORS:
-            yield from attribute.tensors
-        elif attribute.type == AttributeProto.GRAPH:
-            yield from tensors_of_graph(attribute.g)
-        elif attribute.type == AttributeProto.GRAPHS:
-            for graph in attribute.graphs:
-                yield from tensors_of_graph(graph)
+        yield from _tensors_of_attribute(attribute)
+
+
+def _tensors_of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
+    # By what is there, not by attribute.type: files of IR version 1 leave the type out, hostile ones lie.
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    if attribute.HasField("sparse_tensor"):
+        yield from _parts_of_sparse([attribute.sparse_tensor])
+    yield from _parts_of_sparse(attribute.sparse_tensors)
+    if attribute.HasField("g"):
+        yield from tensors_of_graph(attribute.g)
+    for graph in attribute.graphs:
+        yield from tensors_of_graph(graph)
+
+
+def _parts_of_sparse(tensors: Iterable[SparseTensorProto]) -> Iterator[TensorProto]:
+    for tensor in tensors:
+        yield tensor.values
+        yield tensor.indices
+
+
+def with_readable_strings(proto: ModelProto) -> ModelProto:
+    """Return a copy in which bytes of string attributes that are not UTF-8 became U+FFFD."""
+    copy = ModelProto()
+    copy.CopyFrom(proto)
+    messages: list[Any] = [copy]
+    while messages:
+        message = messages.pop()
+        if isinstance(message, AttributeProto):
+            message.s = message.s.decode(errors="replace").encode()
+            message.strings[:] = [item.decode(errors="replace").encode() for item in message.strings]
+        elif isinstance(message, TensorProto):
+            message.string_data[:] = [item.decode(errors="replace").encode() for item in message.string_data]
+        for descriptor, value in message.ListFields():
+            if descriptor.type == FieldDescriptor.TYPE_MESSAGE:
+                messages += [value] if isinstance(value, Message) else value
+    return copy
+
+
+def inferred_graph(proto: ModelProto) -> GraphProto:
+    """Return the graph with the shapes that ONNX infers; as it is, if the model is too wrong for that."""
+    try:
+        return shape_inference.infer_shapes(proto, data_prop=True).graph
+    except ONNX_ERRORS:  # a model that is wrong inside is still looked at
+        return proto.graph
 
 
 def type_and_shape(type_proto: TypeProto) -> tuple[str | None, tuple[int | str | None, ...] | None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import warnings
 from pathlib import Path
 from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, helper
+from onnx import ModelProto, helper
 
 from onnx_workbench.core.content import HEAD_BYTES, recognise
 from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, WorkbenchWarning
@@ -18,6 +19,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.payloads import IN_MEMORY, Payloads
 from onnx_workbench.core.serialization import LARGEST_PROTO_BYTES
 from onnx_workbench.core.skim import skim
+from onnx_workbench.core.soundness import check_functions, check_text
 
 
 def read_path(path: str | os.PathLike[str]) -> Model:
@@ -33,6 +35,7 @@ def read_path(path: str | os.PathLike[str]) -> Model:
     file_path = Path(path).expanduser()
     check_is_file(file_path)
     try:
+        _check_name(file_path.name)
         with file_path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD_BYTES)
@@ -66,12 +69,24 @@ def read_proto(proto: ModelProto, *, source: str = "ModelProto") -> Model:
 def check_is_file(path: Path) -> None:
     """Raise the error that says why a path is not a file that can be opened."""
     shown = clean_text(str(path))
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # too long a name, or one with NUL in it, is no file either
+        mode = 0
+    if stat.S_ISDIR(mode):
         models = sorted(item.name for item in path.glob("*.onnx"))
         listed = f" It holds {', '.join(map(clean_text, models[:5]))}: name one." if models else ""
         raise ModelFileError(f"{shown!r} is a folder, not a model file.{listed}")
-    if path.exists():
+    if stat.S_ISREG(mode):
         return
+    if mode:
+        raise ModelFileError(
+            f"{shown!r} is a device or a pipe, not a file. Copy its content to a file first."
+        )
+    if "=>" in shown or "\n" in str(path):
+        raise ModelNotFoundError(
+            f"{shown!r} is no path. For a model in ONNX's text form, give onnx.parser.parse_model(text)."
+        )
     if shown.startswith(("http:/", "https:/")):
         raise ModelNotFoundError(f"{shown!r} is an address. Download the file first, and open the copy.")
     folder = path.parent
@@ -82,6 +97,14 @@ def check_is_file(path: Path) -> None:
     if not folder.is_dir():
         where = f"nor a folder {clean_text(str(folder))!r}"
     raise ModelNotFoundError(f"There is no file {shown!r} (working folder: {Path.cwd()}); {where}.")
+
+
+def _check_name(name: str) -> None:
+    """Refuse a file name that is not UTF-8: references to its weights could not be written down."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ModelFileError("Its file name is not valid UTF-8. Rename the file.") from error
 
 
 def _parse(file: BinaryIO, size: int, head: bytes, *, location: str) -> ModelProto:
@@ -95,10 +118,6 @@ def _parse(file: BinaryIO, size: int, head: bytes, *, location: str) -> ModelPro
             f"The file is truncated or damaged: {error}. It has {format_bytes(size)}; "
             "compare that with the size where it came from, and fetch it again."
         ) from error
-    if len(content) > LARGEST_PROTO_BYTES:
-        raise ModelFileError(
-            f"Its graph alone has {format_bytes(len(content))}, and protobuf reads at most 2 GiB."
-        )
     proto = ModelProto()
     try:
         proto.ParseFromString(content)
@@ -111,7 +130,8 @@ def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path |
     graph = proto.graph
     if not proto.HasField("graph") or not (graph.node or graph.output or graph.initializer):
         raise ModelFileError("It holds no graph: it is not an ONNX model, or an empty one.")
-    _check_names(proto)
+    check_text(proto)
+    check_functions(proto)
     if not proto.opset_import:
         # Files of CNTK 2.2 to 2.4 name no opset, and the standard then means opset 1.
         proto.opset_import.append(helper.make_opsetid("", 1))
@@ -124,36 +144,3 @@ def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path |
         )
     payloads.bring_in_small(proto, missing)
     return Model(proto, payloads, source=source, path=path)
-
-
-def _check_names(proto: ModelProto) -> None:
-    """Refuse names that are not UTF-8, which ONNX requires: protobuf hands them out as bytes."""
-    for kind, name in _names(proto):
-        if isinstance(name, bytes):
-            raise ModelFileError(
-                f"The {kind} {name!r:.80} is not UTF-8, which ONNX requires of every name. Rename it in the program "
-                "that exported the model (ASCII names are safe everywhere), and export again."
-            )
-
-
-def _names(proto: ModelProto) -> list[tuple[str, object]]:
-    graphs: list[GraphProto] = [proto.graph]
-    names: list[tuple[str, object]] = [
-        ("graph name", proto.graph.name),
-        ("producer name", proto.producer_name),
-    ]
-    names += [("opset domain", entry.domain) for entry in proto.opset_import]
-    names += [("metadata entry", text) for entry in proto.metadata_props for text in (entry.key, entry.value)]
-    while graphs:
-        graph = graphs.pop()
-        names += [("value name", value.name) for value in (*graph.input, *graph.output, *graph.value_info)]
-        names += [("initializer name", tensor.name) for tensor in graph.initializer]
-        for node in graph.node:
-            names += [("operator", node.op_type), ("domain", node.domain), ("node name", node.name)]
-            names += [("doc string", node.doc_string)]
-            names += [("value name", name) for name in (*node.input, *node.output)]
-            for attribute in node.attribute:
-                names.append(("attribute name", attribute.name))
-                graphs += [attribute.g] if attribute.HasField("g") else []
-                graphs += attribute.graphs
-    return names

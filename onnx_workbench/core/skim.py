@@ -21,6 +21,7 @@ LARGE_BYTES = 1024
 
 _DEEPEST_NESTING = 100  # protobuf's own parsers stop there as well
 _WINDOW_BYTES = 1 << 16
+_LARGEST_COPY_BYTES = (1 << 31) - 1  # what protobuf parses at most
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class _Reader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.size = file, size
         self.window, self.window_start = b"", 0
+        self.copied = 0
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from start to end."""
@@ -70,6 +72,13 @@ class _Reader:
         if len(data) <= 2 * _WINDOW_BYTES:
             self.window, self.window_start = data, start
         return data[:wanted]
+
+    def copy(self, start: int, end: int) -> bytes:
+        """Return bytes that stay in the skimmed model; of these there may not be too many."""
+        self.copied += end - start
+        if self.copied > _LARGEST_COPY_BYTES:
+            raise ModelFileError("its graph alone, without large weights, has more than 2 GiB")
+        return self.read(start, end)
 
     def varint(self, position: int, end: int) -> tuple[int, int]:
         """Return the number at position and the position behind it."""
@@ -141,13 +150,13 @@ def _skim_message(
         inner = kind.fields.get(number)
         if inner is not None and wire_type == 2 and after - body >= LARGE_BYTES:
             if copied < position:
-                pieces.append(reader.read(copied, position))
+                pieces.append(reader.copy(copied, position))
             content = _skim_message(reader, body, after, inner, location, depth + 1)
             pieces += (field_header(number, sum(map(len, content))), *content)
             copied = after
         position = after
     if copied < end:
-        pieces.append(reader.read(copied, end))
+        pieces.append(reader.copy(copied, end))
     return pieces
 
 
@@ -159,7 +168,7 @@ def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[b
     while position < end:
         number, wire_type, body, after = reader.field(position, end)
         if len(fields) > 100_000:  # unpacked numbers, one field each: nothing that could be mapped
-            return [reader.read(start, end)]
+            return [reader.copy(start, end)]
         fields.append((number, position, body, after))
         if number == _TENSOR_DATA_TYPE and wire_type == 0:
             data_type, _ = reader.varint(body, after)
@@ -168,12 +177,12 @@ def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[b
     content_fields = {_TENSOR_RAW_DATA, _RAW_LIKE.get(data_type, _TENSOR_RAW_DATA)}
     contents = [f for f in fields if f[0] in content_fields]
     if external or len(contents) != 1 or contents[0][3] - contents[0][2] < LARGE_BYTES:
-        return [reader.read(start, end)]
+        return [reader.copy(start, end)]
     _, field_start, body, after = contents[0]
     reference = TensorProto(data_location=TensorProto.EXTERNAL)
     for key, value in (("location", location), ("offset", str(body)), ("length", str(after - body))):
         reference.external_data.add(key=key, value=value)
-    return [reader.read(start, field_start), reader.read(after, end), reference.SerializeToString()]
+    return [reader.copy(start, field_start), reader.copy(after, end), reference.SerializeToString()]
 
 
 def field_header(number: int, length: int) -> bytes:

@@ -6,7 +6,11 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from onnx_workbench.core.errors import InputError, RunError
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Value
 from onnx_workbench.runtime.backends import Feeds
 
@@ -28,8 +32,9 @@ class TorchBackend:
     def __init__(self, module: Any) -> None:
         self.module = module
         parameters = inspect.signature(module.forward).parameters.values()
-        self.takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        named = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+        # Without names to go by, arrays are passed in the order in which they are given.
+        self.takes_any = any(p.kind in {p.VAR_POSITIONAL, p.POSITIONAL_ONLY} for p in parameters)
+        named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.inputs = tuple(Value(parameter.name) for parameter in named)
         self.required = [parameter.name for parameter in named if parameter.default is parameter.empty]
         self.output_names: tuple[str, ...] = ()
@@ -40,15 +45,19 @@ class TorchBackend:
         from torch.utils import _pytree as pytree
 
         del output_names
+        self._check_names(feeds)
         modes = {module: module.training for module in self.module.modules()}
+        device = next((parameter.device for parameter in self.module.parameters()), None)
         try:
-            arguments = [torch.as_tensor(feeds[name]) for name in feeds]
+            # torch.tensor copies: as_tensor would share arrays that are read-only, such as mapped ones.
+            tensors = {name: torch.tensor(array, device=device) for name, array in feeds.items()}
             with torch.no_grad():
-                result = self.module.eval()(*arguments)
+                self.module.eval()
+                result = self.module(*tensors.values()) if self.takes_any else self.module(**tensors)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             shapes = ", ".join(f"{name} {tuple(array.shape)}" for name, array in feeds.items())
             raise RunError(
-                f"{type(self.module).__name__} failed in PyTorch on inputs {shapes}: {error}"
+                f"{type(self.module).__name__} failed in PyTorch on inputs {shapes}: {clean_text(str(error), limit=600)}"
             ) from error
         finally:
             for module, training in modes.items():
@@ -59,12 +68,26 @@ class TorchBackend:
                 f"{type(self.module).__name__} returns {type(result).__name__} with parts that are no tensors; "
                 "wrap it in a module that returns tensors."
             )
-        return [item.detach().cpu().numpy() for item in flat]
+        return [_as_numpy(item) for item in flat]
 
-    def check_names(self, feeds: Feeds) -> None:
-        """Raise if a name is not an argument of ``forward``."""
+    def _check_names(self, feeds: Feeds) -> None:
+        """Raise if a name is not an argument of ``forward``, or one that it needs is missing."""
+        if self.takes_any:
+            return
         names = [value.name for value in self.inputs]
-        if unknown := [name for name in feeds if name not in names and not self.takes_any]:
+        unknown = [name for name in feeds if name not in names]
+        missing = [name for name in self.required if name not in feeds]
+        if unknown or missing:
+            what = f"has no argument {', '.join(map(repr, unknown))}" if unknown else "lacks an argument"
+            lacking = f"; missing: {', '.join(map(repr, missing))}" if missing else ""
             raise InputError(
-                f"forward has no argument {', '.join(map(repr, unknown))}; it takes {', '.join(names)}."
+                f"forward of {type(self.module).__name__} {what}{lacking}. It takes {', '.join(map(repr, names))}."
             )
+
+
+def _as_numpy(tensor: Any) -> NDArray[Any]:
+    """Return a tensor as an array; bfloat16, which numpy lacks, as float32."""
+    import torch
+
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())

@@ -7,6 +7,8 @@ import re
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 
+_OLDEST_OPSET = 7
+
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions that onnxruntime raises; it offers no common parent."""
@@ -20,10 +22,11 @@ def essence(error: BaseException) -> str:
     """Return an onnxruntime message without its C++ file names, function signatures and doubled prefixes."""
     text = str(error).replace("\n", " ")
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"\S*/\S+\.(?:cc|h|cpp):\d+ ", "", text)
+    text = re.sub(r"[\w./\\:+-]*\w\.(?:cc|cpp|cu|h|hpp):\d+ (?:[\w:~]+ (?=[A-Z]))?", " ", text)
     text = re.sub(
         r"(?:[\w:<>*&~,]+ )*[\w:~<>]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)? (?=[A-Z\[])", "", text
     )
+    text = re.sub(r"\w+(?:::[\w~]+)+\([^()]*\)(?: const)? ", "", text)
     text = re.sub(r"Load model from \S* ?failed:", "", text)
     return clean_text(re.sub(r"\s+", " ", text).strip(), limit=600)
 
@@ -41,7 +44,7 @@ def explain_loading(error: BaseException, model: Model) -> str:
         )
     if "is under development" in text or ("Opset" in text and "not supported" in text):
         return (
-            f"The model uses opset {model.opsets}, newer than the installed onnxruntime {version} knows.\n"
+            f"The model uses opset {_opsets(model)}, newer than the installed onnxruntime {version} knows.\n"
             "Either upgrade onnxruntime (pip install -U onnxruntime), or export with an older opset (opset=20)."
         )
     if found := re.search(r"Could not find an implementation for (\S+?)\((\d+)\)", text):
@@ -54,11 +57,20 @@ def explain_loading(error: BaseException, model: Model) -> str:
             f"onnxruntime {version} does not know the operator {found[1]} in opset {found[2]}: it was removed, is "
             "newer, or belongs to a custom library that must be registered."
         )
-    oldest = min(model.opsets.get("ai.onnx", 99), 99)
-    hint = (
-        f"\nIts opset {oldest} is older than the oldest that onnxruntime promises (7)." if oldest < 7 else ""
-    )
+    if found := re.search(r"Fatal error: (\S+?):(\S+?)\(-?\d+\) is not a registered function/op", text):
+        return (
+            f"onnxruntime {version} does not know the operator {found[2]} of the domain {found[1]!r}: it belongs to a "
+            "custom library that must be registered, or to another runtime."
+        )
+    oldest = model.opsets.get("ai.onnx", _OLDEST_OPSET)
+    hint = ""
+    if oldest < _OLDEST_OPSET:
+        hint = f"\nIts opset {oldest} is older than the oldest that onnxruntime promises ({_OLDEST_OPSET})."
     return f"onnxruntime {version} cannot load the model.{hint}\nIt said: {text}"
+
+
+def _opsets(model: Model) -> str:
+    return ", ".join(f"{clean_text(domain)} {version}" for domain, version in model.opsets.items())
 
 
 def explain_running(error: BaseException) -> str:
