@@ -22,11 +22,9 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import read_path
+from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
 
 BATCH_DIMENSION = "N"
-METADATA_ATTRIBUTE = "onnx_workbench_metadata"
-"""Attribute of a module: a dict that may hold ``labels`` and ``preprocessing``; ``training.fit`` sets it."""
-
 _NOISY_LOGGERS = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 

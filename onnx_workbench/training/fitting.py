@@ -1,0 +1,302 @@
+"""fit: train any classifier on a data set, with progress, a seed, and Ctrl-C that keeps the best so far."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.core.errors import InputError, TrainingError, WorkbenchWarning, require
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.runtime.backends import default_threads
+from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
+from onnx_workbench.training.curve import curve_svg
+from onnx_workbench.training.dataset import Dataset
+
+if TYPE_CHECKING:
+    import torch
+
+Network = TypeVar("Network", bound="torch.nn.Module")
+_HISTORY_ATTRIBUTE = "onnx_workbench_history"
+_EVALUATION_BATCH = 256
+
+
+@dataclass
+class History:
+    """How a training went: mean loss and validation accuracy (0 to 1) after each epoch."""
+
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, whose weights were kept; 0 if none was finished."""
+        return int(np.argmax(self.accuracies)) + 1 if self.accuracies else 0
+
+    def __str__(self) -> str:
+        """Return one line: epochs, best accuracy, last loss."""
+        if not self.accuracies:
+            return "no epoch finished"
+        return (
+            f"{len(self.losses)} epochs{' (stopped)' if self.stopped else ''}, validation accuracy "
+            f"{max(self.accuracies):.1%} in epoch {self.best_epoch}, loss {self.losses[-1]:.3f}"
+        )
+
+    def _repr_html_(self) -> str:
+        return curve_svg(self.losses, self.accuracies)
+
+
+def fit(
+    network: Network,
+    data: Dataset,
+    *,
+    epochs: int = 8,
+    batch_size: int = 64,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Network:
+    """Train a classifier and return it, in eval mode, with the weights of its best epoch.
+
+    A tenth of the training pictures is kept back to tell the best epoch; the test pictures are not touched.
+    Ctrl-C stops the training and keeps the best so far. Labels and preprocessing of the data are noted on the
+    network, so that ``open_model(network, example_inputs=data.example)`` writes them into the model.
+
+    Parameters
+    ----------
+    network
+        Any ``torch.nn.Module`` that gives logits of shape (N, classes); trained in place, on its own device.
+    data
+        Pictures and labels.
+    epochs, batch_size, learning_rate
+        Passes over the pictures, pictures in one step, and the largest step size (Adam, one cycle).
+    seed
+        Seed of the shuffling, and of random layers. Same seed, weights and threads: same result on a CPU.
+        torch's own random state is left as it was.
+    threads
+        Threads of torch during the training; None leaves them, or takes CPU_LIMIT where a hub sets it.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same network. ``training.history(network)`` tells how it went.
+
+    Raises
+    ------
+    InputError
+        If the network does not take the pictures, or gives another number of classes.
+    TrainingError
+        If the loss becomes NaN or infinite; the network keeps the best weights so far.
+
+    Examples
+    --------
+    >>> network = training.fit(training.small_convnet(data), data)
+    """
+    require("torch", purpose="to train networks", extra="torch")
+    import torch
+
+    if not isinstance(network, torch.nn.Module):
+        raise InputError(
+            f"fit takes a torch.nn.Module and a data set, in this order; got {type(network).__name__} first."
+        )
+    if epochs < 1 or batch_size < 1:
+        raise InputError(
+            f"At least one epoch and one picture a step; got epochs={epochs}, batch_size={batch_size}."
+        )
+    _check_fits(network, data)
+    record = History()
+    with _threads(threads), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        best = _train(
+            network, data, record, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+        )
+    network.load_state_dict(best)
+    network.eval()
+    setattr(network, METADATA_ATTRIBUTE, {"labels": data.labels, "preprocessing": data.preprocessing})
+    setattr(network, _HISTORY_ATTRIBUTE, record)
+    if record.losses and not math.isfinite(record.losses[-1]):
+        raise TrainingError(
+            f"The loss became {record.losses[-1]} in epoch {len(record.losses)}; the network has the weights of epoch "
+            f"{record.best_epoch} again.\nA smaller learning_rate than {learning_rate:g} usually helps."
+        )
+    return network
+
+
+def history(network: torch.nn.Module) -> History:
+    """Return how `fit` went on a network.
+
+    Raises
+    ------
+    InputError
+        If the network was not trained by `fit`.
+    """
+    found = getattr(network, _HISTORY_ATTRIBUTE, None)
+    if not isinstance(found, History):
+        raise InputError(f"This {type(network).__name__} was not trained by training.fit: it has no history.")
+    return found
+
+
+def evaluate(network: torch.nn.Module, data: Dataset) -> float:
+    """Return a network's accuracy on the test pictures, 0 to 1, run by PyTorch in eval mode."""
+    require("torch", purpose="to run networks", extra="torch")
+    return _accuracy(network, data.test_inputs, data.test_labels)
+
+
+def _accuracy(network: torch.nn.Module, inputs: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    import torch
+
+    device = _device(network)
+    was_training = network.training
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for start in range(0, len(inputs), _EVALUATION_BATCH):
+            batch = torch.from_numpy(inputs[start : start + _EVALUATION_BATCH]).to(device)
+            found = network(batch).argmax(dim=1).cpu().numpy()
+            right += int((found == labels[start : start + _EVALUATION_BATCH]).sum())
+    network.train(was_training)
+    return right / len(inputs)
+
+
+def _device(network: torch.nn.Module) -> torch.device:
+    import torch
+
+    parameter = next(network.parameters(), None)
+    return parameter.device if parameter is not None else torch.device("cpu")
+
+
+def _check_fits(network: torch.nn.Module, data: Dataset) -> None:
+    """Raise if the network does not take the pictures, has nothing to learn, or gives other classes."""
+    import torch
+
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(f"{type(network).__name__} has no weights that can be trained.")
+    example = torch.from_numpy(data.example)
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            logits = network(example.to(_device(network)))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{type(network).__name__} does not run on the pictures, {data.example.dtype} {data.example.shape}: "
+            f"{clean_text(str(error), limit=300)}"
+        ) from error
+    finally:
+        network.train(was_training)
+    classes = len(data.labels)
+    if not isinstance(logits, torch.Tensor) or logits.shape != (len(example), classes):
+        given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(
+            f"The network should give logits of shape ({len(example)}, {classes}), one for each of {classes} classes; "
+            f"it gives {given}."
+        )
+    if bool((logits >= 0).all()) and torch.allclose(
+        logits.sum(dim=1), torch.ones(len(example), device=logits.device)
+    ):
+        warnings.warn(
+            "The network ends with a softmax, and the loss applies its own: leave it out, or the training is slow.",
+            WorkbenchWarning,
+            stacklevel=3,
+        )
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    count = wanted or default_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    network: torch.nn.Module,
+    data: Dataset,
+    record: History,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+) -> dict[str, Any]:
+    """Train, and return the best weights; whatever ends the loop, they are there."""
+    import torch
+
+    device = _device(network)
+    order = torch.randperm(len(data.train_inputs))
+    kept_back, used = order[: len(order) // 10].numpy(), order[len(order) // 10 :]
+    inputs, labels = torch.from_numpy(data.train_inputs), torch.from_numpy(data.train_labels.astype(np.int64))
+    check = (data.train_inputs[kept_back], data.train_labels[kept_back]) if len(kept_back) else None
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=learning_rate)
+    steps = epochs * math.ceil(len(used) / batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
+    best = copy.deepcopy(network.state_dict())
+    show = _live_curve()
+    with _progress(steps) as progress:
+        try:
+            for _ in range(epochs):
+                network.train()
+                losses: list[float] = []
+                for part in used[torch.randperm(len(used))].split(batch_size):
+                    if len(part) == 1 and losses:
+                        continue  # BatchNorm cannot learn from a single picture
+                    loss = torch.nn.functional.cross_entropy(
+                        network(inputs[part].to(device)), labels[part].to(device)
+                    )
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                    losses.append(loss.item())
+                    progress.update()
+                record.losses.append(float(np.mean(losses)))
+                if not math.isfinite(record.losses[-1]):
+                    break
+                record.accuracies.append(_accuracy(network, *check) if check else 0.0)
+                progress.set_postfix(loss=f"{record.losses[-1]:.3f}", accuracy=f"{record.accuracies[-1]:.1%}")
+                show(record)
+                if record.best_epoch == len(record.accuracies):
+                    best = copy.deepcopy(network.state_dict())
+        except KeyboardInterrupt:
+            record.stopped = True
+            kept = f"the weights of epoch {record.best_epoch}" if record.accuracies else "its first weights"
+            warnings.warn(f"Training stopped: the network has {kept}.", WorkbenchWarning, stacklevel=4)
+    return best
+
+
+def _progress(steps: int) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=steps, desc="training", unit="step", leave=False)
+
+
+def _live_curve() -> Callable[[History], None]:
+    """Return a function that redraws the curve: in a notebook in one place, elsewhere not at all."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or not hasattr(shell, "kernel"):
+        return lambda _record: None
+    from IPython.display import display
+
+    handles: list[Any] = []
+
+    def show(record: History) -> None:
+        if handles:
+            handles[0].update(record)
+        else:
+            handles.append(display(record, display_id=True))
+
+    return show
