@@ -5,8 +5,7 @@
  */
 
 /**
- * @typedef {object} WidgetModel
- * @property {(name: string) => any} get
+ * @typedef {import("@anywidget/types").AnyModel} WidgetModel
  *
  * @typedef {object} Status
  * @property {string} problem  Why the model cannot be shown; empty if it can.
