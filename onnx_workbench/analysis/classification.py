@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -75,15 +76,25 @@ def classify(
         raise InputError(
             "classify takes a model, not a live module. Open it first: open_model(module, example_inputs=x)."
         )
-    how = preprocessing or session.model.preprocessing
-    batches = (
-        _prepared(pictures) if _is_prepared(pictures) else _batches(pictures, _required(session.model, how))
-    )
+    if top < 1:
+        raise InputError(f"top is the number of classes to show, from 1; got {top!r}.")
+    if hasattr(pictures, "detach"):  # a torch tensor
+        pictures = pictures.detach().cpu().numpy()
+    if _is_prepared(pictures, session.model):
+        batches = _prepared(pictures, session.model)
+    else:
+        batches = _batches(pictures, _required(session.model, preprocessing))
     rows, names, thumbnails, errors = _run_all(session, session.model, batches)
     if not rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(errors.items())[:3])
         raise ImageError(f"No picture could be read: {reasons}")
     probabilities = np.concatenate(rows)
+    if unclear := int(np.isnan(probabilities).any(axis=1).sum()):
+        warnings.warn(
+            f"The model's output holds NaN or infinities for {unclear} of {len(names)} pictures.",
+            WorkbenchWarning,
+            stacklevel=2,
+        )
     chosen = _labels(session.model, labels, probabilities.shape[1])
     return Predictions(probabilities, chosen, tuple(names), errors, top, tuple(thumbnails))
 
@@ -97,21 +108,32 @@ class _Batch:
     total: int
 
 
-def _is_prepared(pictures: object) -> bool:
-    return isinstance(pictures, np.ndarray) and pictures.dtype.kind == "f" and pictures.ndim >= 3
+def _input_shape(model: Model) -> tuple[int | str | None, ...]:
+    return (model.inputs[0].shape or ()) if model.inputs else ()
 
 
-def _prepared(pictures: object) -> Iterator[_Batch]:
+def _is_prepared(pictures: object, model: Model) -> bool:
+    if not isinstance(pictures, np.ndarray) or pictures.dtype.kind != "f":
+        return False
+    return pictures.ndim >= 3 or pictures.ndim == len(_input_shape(model))
+
+
+def _prepared(pictures: object, model: Model) -> Iterator[_Batch]:
     array = np.asarray(pictures)
-    for start in range(0, len(array), _BATCH) if array.ndim > 3 else [0]:
-        part = array[start : start + _BATCH] if array.ndim > 3 else array
+    if array.size == 0:
+        raise InputError(f"No pictures: the array has shape {format_shape(array.shape)}.")
+    if array.ndim != (len(_input_shape(model)) or 4):
+        yield _Batch(array, ("0",), (), {}, 1)  # running it says what is wrong
+        return
+    for start in range(0, len(array), _BATCH):
+        part = array[start : start + _BATCH]
         names = tuple(str(index) for index in range(start, start + len(part)))
-        yield _Batch(part, names if array.ndim > 3 else ("0",), (), {}, len(array))
+        yield _Batch(part, names, (), {}, len(array))
 
 
-def _required(model: Model, preprocessing: Preprocessing | None) -> Preprocessing:
+def _required(model: Model, given: Preprocessing | None) -> Preprocessing:
     """Return the preprocessing, or raise the error that says how to give it."""
-    if preprocessing is not None:
+    if (preprocessing := given or model.preprocessing) is not None:
         return preprocessing
     value = model.inputs[0] if model.inputs else Value("?")
     shape = value.shape or ()
@@ -140,7 +162,7 @@ def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]
         errors: dict[str, str] = {}
         try:
             array: NDArray[Any] | None = preprocessing(part)
-        except (ImageError, PreprocessingError):
+        except ImageError:
             if not folder:
                 raise
             array, part, names, errors = _one_by_one(part, names, preprocessing)
@@ -151,16 +173,17 @@ def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]
 def _one_by_one(
     part: list[ImageLike], names: list[str], preprocessing: Preprocessing
 ) -> tuple[NDArray[Any] | None, list[ImageLike], list[str], dict[str, str]]:
-    arrays, good, good_names, errors = [], [], [], {}
+    good: dict[str, ImageLike] = {}
+    errors: dict[str, str] = {}
     for item, name in zip(part, names, strict=True):
         try:
-            arrays.append(preprocessing(item))
+            preprocessing.resized(item)
         except ImageError as error:
             errors[name] = str(error)
-            continue
-        good.append(item)
-        good_names.append(name)
-    return (np.concatenate(arrays) if arrays else None), good, good_names, errors
+        else:
+            good[name] = item
+    array = preprocessing(list(good.values())) if good else None
+    return array, list(good.values()), list(good), errors
 
 
 def _name(item: ImageLike, index: int) -> str:
@@ -207,26 +230,46 @@ def _run_all(
 
 
 def _probabilities(session: Session, model: Model, array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return (N, classes) probabilities of a batch; models of fixed batch size 1 get it item by item."""
-    declared = model.inputs[0].shape if model.inputs else None
-    if declared and declared[0] == 1 and array.ndim == len(declared) and len(array) > 1:
-        return np.concatenate(
-            [_probabilities(session, model, array[index : index + 1]) for index in range(len(array))]
-        )
-    value = _class_output(model)
-    raw = session.run(array, [value.name])[value.name]
-    flat = (
-        np.asarray(raw, np.float64).reshape(len(raw), -1)
-        if raw.ndim > 1
-        else np.asarray(raw, np.float64)[np.newaxis]
-    )
-    kind = _last_operator(model, value.name)
-    if kind == "LogSoftmax":
-        flat = np.exp(flat)
-    elif kind != "Softmax" and not _are_probabilities(flat):
-        flat = np.exp(flat - flat.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = (flat / flat.sum(axis=1, keepdims=True)).astype(np.float32)
+    """Return (N, classes) probabilities of a batch."""
+    name = _class_output(model).name
+    rows = _rows(session, model, name, array)
+    kind = _last_operator(model, name)
+    with np.errstate(invalid="ignore"):  # infinities become NaN, which the caller reports
+        if kind == "LogSoftmax":
+            rows = np.exp(rows)
+        elif kind != "Softmax" and not _are_probabilities(rows):
+            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+        probabilities: NDArray[np.float32] = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities
+
+
+def _rows(session: Session, model: Model, name: str, array: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the class output as (N, classes)."""
+    raw = _run_in_batches(session, name, array, _input_shape(model))
+    if raw.ndim == 1 and len(array) == 1:
+        raw = raw[np.newaxis]
+    if raw.ndim < 2 or len(raw) != len(array) or math.prod(raw.shape[2:]) != 1 or raw.shape[1] < 2:
+        raise InputError(
+            f"This model is no classifier of several classes: for {len(array)} picture(s), its output "
+            f"{clean_text(name)!r} has shape {format_shape(raw.shape)}, not one row of numbers for each picture.\n"
+            "Give the pictures to run() as arrays, and read its output by what the model means."
+        )
+    return np.asarray(raw, np.float64).reshape(len(raw), -1)
+
+
+def _run_in_batches(
+    session: Session, name: str, array: NDArray[Any], declared: tuple[int | str | None, ...]
+) -> NDArray[Any]:
+    """Run at the batch size that the model is fixed at, if it is; the last batch is filled up."""
+    size = declared[0] if declared and array.ndim == len(declared) else None
+    if not isinstance(size, int) or size < 1 or size == len(array):
+        return session.run(array, [name])[name]
+    found = []
+    for start in range(0, len(array), size):
+        part = array[start : start + size]
+        filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+        found.append(session.run(filled, [name])[name][: len(part)])
+    return np.concatenate(found)
 
 
 def _are_probabilities(rows: NDArray[np.float64]) -> bool:
@@ -238,7 +281,7 @@ def _class_output(model: Model) -> Value:
     for value in model.outputs:
         shape = value.shape
         floating = value.dtype is None or value.dtype.startswith(("float", "bfloat"))
-        if floating and (shape is None or len(shape) <= 2 or all(d == 1 for d in shape[2:])):
+        if floating and (shape is None or len(shape) in {1, 2} or (shape and all(d == 1 for d in shape[2:]))):
             return value
     listed = "; ".join(map(str, model.outputs))
     raise InputError(
@@ -255,10 +298,16 @@ def _last_operator(model: Model, name: str) -> str:
 
 
 def _labels(model: Model, given: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    labels = tuple(given) if given is not None else model.labels
+    if isinstance(given, (str, bytes)):
+        raise InputError(f"labels is a list of {count} names, in the order of the output; got one text.")
+    labels = tuple(map(str, given)) if given is not None else model.labels
     if labels is None:
         return tuple(f"class {index}" for index in range(count))
     if len(labels) != count:
-        where = "labels" if given is not None else "The model's file"
-        raise InputError(f"{where} has {len(labels)} names, and the model gives {count} classes.")
+        if given is not None:
+            raise InputError(f"labels has {len(labels)} names, and the model gives {count} classes.")
+        raise InputError(
+            f"The model's file has {len(labels)} labels, and the model gives {count} classes. "
+            "Give the right ones with labels=[...]."
+        )
     return labels

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.core.errors import InputError, ParityError
+from onnx_workbench.core.errors import InputError, ParityError, RunError
 from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
 from onnx_workbench.runtime.session import Session, session_of
 
@@ -130,7 +130,7 @@ def check_parity(
     found: list[OutputParity] = []
     for size in sizes:
         batch = arrays if size is None else [_resized(array, size) for array in arrays]
-        results = [_run(side, batch) for side in sides]
+        results = [_run(s, batch, size, side) for s, side in zip(sides, ("actual", "expected"), strict=True)]
         found += _compare(results[0], results[1], size, rtol=rtol, atol=atol)
     parity = Parity(tuple(found), rtol, atol, note)
     if not parity:
@@ -151,7 +151,11 @@ def _arrays(session: Session, inputs: object) -> list[NDArray[Any]]:
         items = [inputs[name] for name in names]
     else:
         items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    return [np.asarray(item.detach().cpu() if hasattr(item, "detach") else item) for item in items]
+    return [_as_array(item) for item in items]
+
+
+def _as_array(item: Any) -> NDArray[Any]:
+    return np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
 
 
 def _batch_sizes(
@@ -171,11 +175,29 @@ def _batch_sizes(
 
 
 def _resized(array: NDArray[Any], size: int) -> NDArray[Any]:
-    return array if len(array) == size else np.take(array, np.arange(size) % len(array), axis=0)
+    if array.ndim == 0 or len(array) == size:
+        return array
+    if not len(array):
+        raise InputError("inputs has no items to repeat: give at least one, or leave batch_sizes out.")
+    return np.take(array, np.arange(size) % len(array), axis=0)
 
 
-def _run(session: Session, arrays: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return session.run({value.name: array for value, array in zip(session.inputs, arrays, strict=False)})
+def _run(
+    session: Session, arrays: list[NDArray[Any]], size: int | None, side: str
+) -> dict[str, NDArray[Any]]:
+    """Return a side's outputs; a model that fails at another batch size than the example's has not passed."""
+    feeds: object = arrays
+    if len(arrays) == len(session.inputs):
+        feeds = {value.name: array for value, array in zip(session.inputs, arrays, strict=True)}
+    try:
+        return session.run(feeds)
+    except RunError as error:
+        if size is None:
+            raise
+        raise ParityError(
+            f"{side} fails at batch size {size}. If it runs at others, then its batch is dynamic by name only: a "
+            f"fixed size is left inside (a Reshape, for one).\n{error}"
+        ) from error
 
 
 def _compare(
@@ -186,6 +208,7 @@ def _compare(
     rtol: float,
     atol: float,
 ) -> list[OutputParity]:
+    actual, expected = _without_sequences(actual), _without_sequences(expected)
     if len(actual) != len(expected):
         raise ParityError(
             f"actual has {len(actual)} output(s) ({', '.join(actual)}), expected has {len(expected)} "
@@ -193,6 +216,26 @@ def _compare(
         )
     other = expected if set(actual) == set(expected) else dict(zip(actual, expected.values(), strict=True))
     return [_compare_output(name, a, other[name], size, rtol=rtol, atol=atol) for name, a in actual.items()]
+
+
+def _without_sequences(outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return outputs with the parts of sequences as outputs of their own, named ``name[0]``."""
+    flat: dict[str, NDArray[Any]] = {}
+    for name, output in outputs.items():
+        if isinstance(output, list) and all(isinstance(part, np.ndarray) for part in output):
+            flat.update({f"{name}[{index}]": part for index, part in enumerate(output)})
+        else:
+            flat[name] = np.asarray(output)
+    return flat
+
+
+def _comparable(array: NDArray[Any]) -> NDArray[Any] | None:
+    """Return an array in the precision in which differences are taken; None if it does not hold numbers."""
+    if array.dtype.kind == "c":
+        return array.astype(np.complex128)
+    if array.dtype.kind in "fiub" or array.dtype.name.startswith(("bfloat", "float", "int", "uint")):
+        return array.astype(np.float64)
+    return None
 
 
 def _compare_output(
@@ -207,10 +250,10 @@ def _compare_output(
         return verdict(f"its shape is {actual.shape}, and {expected.shape} was expected.")
     if actual.dtype != expected.dtype:
         return verdict(f"its dtype is {actual.dtype}, and {expected.dtype} was expected.")
-    if actual.dtype.kind not in "fiub":
+    a, e = _comparable(actual), _comparable(expected)
+    if a is None or e is None:
         same = bool(np.array_equal(actual, expected))
         return verdict("" if same else "its contents differ.", 0.0 if same else float("nan"))
-    a, e = actual.astype(np.float64), expected.astype(np.float64)
     for side, values in (("actual", a), ("expected", e)):
         if not np.isfinite(values).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])

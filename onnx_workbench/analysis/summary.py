@@ -270,13 +270,15 @@ def _is_parameter(dtype: str) -> bool:
     return dtype not in {"int64", "bool", "string"}
 
 
-def _dimensions(model: Model, given: Mapping[str, int]) -> dict[str, int]:
+def _dimensions(model: Model, given: Mapping[str, Any]) -> dict[str, int]:
     symbols = {d for value in model.inputs for d in value.shape or () if isinstance(d, str)}
-    if unknown := sorted(set(given) - symbols):
-        raise InputError(
-            f"No input has a dimension {', '.join(unknown)}; symbolic are: {', '.join(sorted(symbols)) or 'none'}."
-        )
+    if unknown := sorted(map(str, set(given) - symbols)):
+        known = ", ".join(clean_text(name) for name in sorted(symbols)) or "none"
+        raise InputError(f"No input has a dimension {', '.join(unknown)}; symbolic are: {known}.")
     batch = {value.shape[0] for value in model.inputs if value.shape and isinstance(value.shape[0], str)}
+    for name, size in given.items():
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+            raise InputError(f"Dimension {clean_text(name)!r} takes a whole number from 1; got {size!r}.")
     return {str(name): 1 for name in sorted(map(str, batch))} | {
         name: int(size) for name, size in given.items()
     }

@@ -59,8 +59,8 @@ def execution_order(graph: GraphProto) -> list[NodeProto]:
 def order_by_needs(needs: list[set[int]]) -> list[int] | None:
     """Return indices in an order that meets all needs, keeping their own order where it can; None for a cycle."""
     order: list[int] = []
-    state = [0] * len(nodes)  # 0 new, 1 waiting for its needs, 2 done
-    for start in range(len(nodes)):
+    state = [0] * len(needs)  # 0 new, 1 waiting for its needs, 2 done
+    for start in range(len(needs)):
         stack = [start]
         while stack:
             index = stack[-1]

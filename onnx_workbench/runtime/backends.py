@@ -49,6 +49,7 @@ class OnnxRuntimeBackend:
         self.inputs = _with_channels(model)
         self.output_names = tuple(value.name for value in model.outputs)
         self.low_memory = _needs_low_memory(model) if low_memory is None else low_memory
+        self._takes_strings = any("string" in (value.dtype or "") for value in self.inputs)
         self._errors = onnxruntime_errors()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -71,10 +72,18 @@ class OnnxRuntimeBackend:
             self.session = onnxruntime.InferenceSession(content, options, providers=chosen)
         except self._errors as error:
             raise RunError(explain_loading(error, model)) from error
+        self.providers = tuple(self.session.get_providers())
+        if chosen[0] not in self.providers:
+            raise RunError(
+                f"{chosen[0]} is installed and could not be started; onnxruntime would run on "
+                f"{', '.join(self.providers)} instead. Check the driver, or leave providers out."
+            )
         self._run = self.session.run
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
+        if self._takes_strings and (advice := advise(self.inputs, feeds)):
+            raise InputError(advice)  # beforehand: onnxruntime reads beyond the end of numpy's byte strings
         try:
             return list(self._run(output_names, feeds))
         except self._errors as error:
@@ -134,6 +143,8 @@ def _providers(wanted: Sequence[str] | None) -> list[str]:
             f"{onnxruntime.__version__}; available: {', '.join(available)}.\n"
             "A GPU needs its own build of the package (onnxruntime-gpu, for one)."
         )
+    if not wanted:
+        raise RunError(f"providers is empty; available: {', '.join(available)}.")
     return list(wanted)
 
 

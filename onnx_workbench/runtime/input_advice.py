@@ -61,6 +61,8 @@ def _advise_on_names(names: list[str], unknown: list[str], given: Mapping[str, A
 def _advise_on_value(value: Value, array: Any) -> str | None:
     name = clean_text(value.name)
     if not isinstance(array, np.ndarray):
+        if value.dtype and "(" in value.dtype:
+            return None
         return (
             f"Input {name!r} takes a numpy array; got {type(array).__name__}.\n"
             "Give  np.asarray(x, dtype=...)  of it."
@@ -78,8 +80,8 @@ def _advise_on_dtype(value: Value, array: np.ndarray[Any, Any]) -> str | None:
     if value.dtype == "string":
         return (
             None
-            if array.dtype.kind in "OUS"
-            else f"Input {clean_text(value.name)!r} takes strings; got {array.dtype}."
+            if array.dtype.kind in "OU"
+            else f"Input {clean_text(value.name)!r} takes strings; got {array.dtype}.\nGive  x.astype(str)."
         )
     text = f"Input {clean_text(value.name)!r} takes {value.dtype}; got {array.dtype.name}."
     line = f"x.astype(np.{value.dtype})"
@@ -134,10 +136,10 @@ def _advise_on_sizes(expected: Sequence[int | str | None], shape: Sequence[int])
         for i, (want, got) in enumerate(zip(expected, shape, strict=True))
         if isinstance(want, int) and want != got
     ]
-    if wrong == [0] and expected[0] is not None:
+    if wrong == [0] and len(expected) > 1:
         return (
-            f": the model's batch size is fixed at {expected[0]}.\nRun the items one by one, or export the model with "
-            "a dynamic batch."
+            f": the model's batch size is fixed at {expected[0]}.\nGive that many items at a time (x[:{expected[0]}]), "
+            "or export the model with a dynamic batch."
         )
     if len(shape) == 4 and wrong and set(wrong) <= {2, 3} and shape[1] in {1, 3, 4}:
         return f": pictures of another size.\nResize them:  Preprocessing(size=({expected[2]}, {expected[3]}))  does."

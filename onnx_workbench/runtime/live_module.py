@@ -56,8 +56,9 @@ class TorchBackend:
                 result = self.module(*tensors.values()) if self.takes_any else self.module(**tensors)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             shapes = ", ".join(f"{name} {tuple(array.shape)}" for name, array in feeds.items())
+            reason = clean_text(str(error), limit=600)
             raise RunError(
-                f"{type(self.module).__name__} failed in PyTorch on inputs {shapes}: {clean_text(str(error), limit=600)}"
+                f"{type(self.module).__name__} failed in PyTorch on inputs {shapes}: {reason}"
             ) from error
         finally:
             for module, training in modes.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,39 +111,45 @@ class Session:
             if type(array) is not np.ndarray:
                 feeds = self._as_arrays(feeds)
                 break
-        names = self._all_outputs if outputs is None else self._checked_outputs(outputs)
-        arrays = self._engine.run(names, feeds)
-        if not names:
-            names = tuple(f"output_{index}" for index in range(len(arrays)))
-        return dict(zip(names, arrays, strict=True))
+        if self.model is None:
+            return self._run_live(feeds, outputs)
+        names = self._all_outputs if outputs is None else _checked(outputs, self._all_outputs)
+        return dict(zip(names, self._engine.run(names, feeds), strict=True))
+
+    def _run_live(self, feeds: dict[str, Any], outputs: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+        """Run a live module, of which the outputs are known only then."""
+        arrays = {f"output_{index}": array for index, array in enumerate(self._engine.run((), feeds))}
+        return arrays if outputs is None else {name: arrays[name] for name in _checked(outputs, arrays)}
 
     def _by_name(self, inputs: object) -> dict[str, Any]:
         if isinstance(inputs, Mapping):
             return dict(inputs)
         known = self._engine.inputs
-        items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        if len(items) > len(known) or (len(items) < len(known) and self.model is not None):
-            names = ", ".join(repr(clean_text(value.name)) for value in known) or "none"
+        items = list(inputs) if isinstance(inputs, (list, tuple)) and not self._is_one(inputs) else [inputs]
+        names = [value.name for value in known]
+        if isinstance(self._engine, TorchBackend):
+            if self._engine.takes_any:
+                names += [f"input_{index}" for index in range(len(names), len(items))]
+            names = names[: len(items)]
+        if len(items) != len(names):
+            listed = ", ".join(repr(clean_text(value.name)) for value in known) or "none"
             raise InputError(
-                f"The model has {len(known)} input(s): {names}; got {len(items)} array(s). "
+                f"The model has {len(known)} input(s): {listed}; got {len(items)} array(s). "
                 "Give a dict of arrays by name."
             )
-        return {value.name: item for value, item in zip(known, items, strict=False)}
+        return dict(zip(names, items, strict=True))
 
-    def _as_arrays(self, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def _is_one(self, inputs: Sequence[object]) -> bool:
+        """Tell whether a list is the one input itself (plain numbers, strings, a sequence) and not a list of inputs."""
+        if len(self._engine.inputs) != 1:
+            return False
+        dtype = self._engine.inputs[0].dtype or ""
+        return dtype.startswith("sequence(") or not any(hasattr(item, "__array__") for item in inputs)
+
+    def _as_arrays(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Return array-likes as arrays; plain lists, which have no dtype of their own, get the input's."""
-        dtypes = {value.name: value.dtype for value in self._engine.inputs}
-        return {
-            name: _as_array(item, dtypes.get(name) if isinstance(item, (list, tuple, int, float)) else None)
-            for name, item in feeds.items()
-        }
-
-    def _checked_outputs(self, outputs: Sequence[str]) -> list[str]:
-        wanted = [outputs] if isinstance(outputs, str) else list(outputs)
-        for name in wanted:
-            if name not in self._all_outputs:
-                raise NameNotFoundError(no_such("output", name, self._all_outputs))
-        return wanted
+        dtypes = {value.name: value.dtype or "" for value in self._engine.inputs}
+        return {name: _as_input(name, item, dtypes.get(name, "")) for name, item in feeds.items()}
 
     def __repr__(self) -> str:
         """Return what runs, and by whom."""
@@ -152,16 +158,36 @@ class Session:
         return f"Session({what!r}, backend={self.backend!r}{low})"
 
 
-def _as_array(item: object, dtype: str | None) -> NDArray[Any]:
-    """Return an array of an array-like; torch tensors are detached and brought to the CPU."""
-    if hasattr(item, "detach"):
+def _checked(outputs: Sequence[str], known: Collection[str]) -> list[str]:
+    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    for name in wanted:
+        if name not in known:
+            raise NameNotFoundError(no_such("output", name, known))
+    return wanted
+
+
+def _as_input(name: str, item: Any, dtype: str) -> Any:
+    """Return what an input takes: an array, a list of arrays for a sequence, None for an optional left out."""
+    if dtype.startswith("sequence(") and isinstance(item, (list, tuple)):
+        inner = dtype.removeprefix("sequence(").removesuffix(")")
+        return [_as_input(name, part, inner) for part in item]
+    if dtype.startswith("optional(") and item is None:
+        return None
+    plain = isinstance(item, (list, tuple, int, float))
+    if hasattr(item, "detach"):  # a torch tensor
         item = item.detach().cpu()
     try:
-        return np.asarray(item, dtype=None if dtype in {None, "string"} else dtype)
+        array = np.asarray(item, dtype=dtype if plain and dtype.isalnum() and dtype != "string" else None)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"An input of type {type(item).__name__} cannot become one array: {error}"
+            f"Input {clean_text(name)!r} takes an array, and this {type(item).__name__} cannot become one: {error}"
         ) from error
+    if array.dtype.kind in "OU" and dtype != "string":
+        raise InputError(
+            f"Input {clean_text(name)!r} takes an array of numbers ({dtype or 'any dtype'}); got {type(item).__name__}."
+            "\nA picture or its path goes through Preprocessing, or to classify()."
+        )
+    return array
 
 
 def session_of(model: object) -> Session:
