@@ -10,6 +10,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.session import Session, run
 from onnx_workbench.sources.open import open_model
+from onnx_workbench.views.view import view
 
 __all__ = [
     "Model",
@@ -24,4 +25,5 @@ __all__ = [
     "open_model",
     "run",
     "summarize",
+    "view",
 ]

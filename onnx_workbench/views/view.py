@@ -14,10 +14,12 @@ from onnx_workbench.core.formatting import clean_text, text_table
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.views import figures
 from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
+from onnx_workbench.views.netron_view import netron_view
 from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
 from onnx_workbench.views.picture import Picture
 
 if TYPE_CHECKING:
+    from onnx_workbench.views.netron_frame import NetronFrame
     from onnx_workbench.views.widgets import GraphWidget
 
 LARGEST_WHOLE_PICTURE = 300
@@ -101,6 +103,18 @@ class GraphView:
         from onnx_workbench.views.widgets import GraphWidget
 
         return GraphWidget(self.model, self.drawn, overlay=self._painted(self.drawn), height=self.height)
+
+    def netron(self) -> NetronFrame:
+        """Return the same model in Netron, as a second view in the notebook.
+
+        It is served by the Jupyter server that shows the notebook, behind its login: no other port or host.
+
+        Raises
+        ------
+        MissingPackageError
+            If the packages for notebooks are not installed.
+        """
+        return netron_view(self.model, height=self.height)
 
     def svg(self, *, whole: bool = False) -> str:
         """Return the picture as SVG text, of 250 KB at most.
