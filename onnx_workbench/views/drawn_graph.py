@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from onnx_workbench.core.formatting import clean_text, format_shape
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import captured
 from onnx_workbench.core.model import Model, Node, Value
 from onnx_workbench.views.graph_layout import Layout, lay_out
@@ -61,9 +61,10 @@ class DrawnEdge:
 
 @dataclass(frozen=True)
 class DrawnGraph:
-    """Boxes and arrows; `notice` says what is not shown as it is in the model."""
+    """Boxes and arrows. `node_count` is the whole graph's; `notice` says what is not shown as it is in the model."""
 
     name: str
+    node_count: int
     nodes: tuple[DrawnNode, ...]
     edges: tuple[DrawnEdge, ...]
     notice: str = ""
@@ -112,9 +113,9 @@ def draw_small(model: Model, limit: int) -> DrawnGraph:
     groups = groups_within(paths, limit)
     by_node = {node.index: group for node, group in zip(shown, groups, strict=True) if group}
     if not by_node:
-        return _first_nodes(_Drawing(model, {}).graph(""), limit, len(shown), what="nodes")
+        return _first_boxes(draw_whole(model), limit)
     graph = _Drawing(model, by_node).graph(f"{len(shown):,} nodes, drawn by module.")
-    return _first_nodes(graph, limit, len(shown), what="boxes") if len(graph.nodes) > 2 * limit else graph
+    return _first_boxes(graph, limit) if len(graph.nodes) > 2 * limit else graph
 
 
 def is_constant(node: Node, model: Model) -> bool:
@@ -125,14 +126,10 @@ def is_constant(node: Node, model: Model) -> bool:
     return filled or node.op_type == "Constant"
 
 
-def _first_nodes(graph: DrawnGraph, limit: int, total: int, *, what: str) -> DrawnGraph:
-    kept = range(min(limit, len(graph.nodes)))
-    nodes = graph.nodes[: len(kept)]
-    edges = tuple(edge for edge in graph.edges if edge.source in kept and edge.target in kept)
-    shown = (
-        f"The first {len(kept):,} {what} of a graph of {total:,} nodes; the interactive view shows them all."
-    )
-    return DrawnGraph(graph.name, nodes, edges, shown)
+def _first_boxes(graph: DrawnGraph, limit: int) -> DrawnGraph:
+    edges = tuple(edge for edge in graph.edges if edge.source < limit and edge.target < limit)
+    notice = f"The first {limit:,} boxes of {len(graph.nodes):,}; the interactive view shows them all."
+    return DrawnGraph(graph.name, graph.node_count, graph.nodes[:limit], edges, notice)
 
 
 class _Drawing:
@@ -148,6 +145,7 @@ class _Drawing:
         for value in self.model.inputs:
             self.writer[value.name] = self._add(_pill(value, "input"))
         box_of = self._add_nodes()
+        shown = sum(len(box.members) for box in self.boxes)
         for node in self.model.nodes:
             if node.index in box_of:
                 for name in dict.fromkeys((*node.inputs, *captured(node.proto))):
@@ -158,7 +156,8 @@ class _Drawing:
             DrawnEdge(source, target, tuple(names), self._label(names))
             for (source, target), names in self.edges.items()
         )
-        return DrawnGraph(clean_text(self.model.name, limit=80), tuple(self.boxes), edges, notice)
+        name = clean_text(self.model.name, limit=80)
+        return DrawnGraph(name, shown, tuple(self.boxes), edges, notice)
 
     def _add(self, box: DrawnNode) -> int:
         self.boxes.append(box)
@@ -238,6 +237,8 @@ def _module_box(path: ModulePath, nodes: Sequence[Node]) -> DrawnNode:
     )
 
 
-def describe_value(value: Value | None) -> tuple[str, str]:
-    """Return dtype and shape of a value as text."""
-    return ("?", "?") if value is None else (value.dtype or "?", format_shape(value.shape))
+def describe_type(value: Value | None) -> str:
+    """Return dtype and shape of a value as ``float32 N×16×32×32``; ``?`` for what is unknown."""
+    if value is None or (value.dtype is None and value.shape is None):
+        return "?"
+    return f"{value.dtype or '?'} {format_product(value.shape) or '?'}"

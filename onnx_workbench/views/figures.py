@@ -190,7 +190,7 @@ def _matplotlib_texts(axes: Axes, picture: Picture) -> None:
             *place,
             clean_text(text),
             fontsize=size * 0.92,
-            fontweight=600 if size == TITLE_SIZE else 400,
+            fontweight="bold" if size == TITLE_SIZE else "normal",
             color=ink,
             horizontalalignment=anchors[anchor],
             parse_math=False,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.model import Model, Node, Tensor
-from onnx_workbench.views.drawn_graph import DrawnNode
+from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
 from onnx_workbench.views.modules import module_path
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.widget_state import attribute_rows
@@ -70,11 +70,10 @@ def _facts(drawn: DrawnNode, node: Node | None) -> list[list[str]]:
 
 
 def _value_rows(model: Model, names: tuple[str, ...]) -> list[list[str]]:
-    rows = []
-    for name in names[:_MOST_ROWS]:
-        value = model.values.get(name)
-        described = f"{value.dtype or '?'} {format_product(value.shape) or '?'}" if value else "?"
-        rows.append([clean_text(name), described] if name else ["(left out)", ""])
+    rows = [
+        [clean_text(name), describe_type(model.values.get(name))] if name else ["(left out)", ""]
+        for name in names[:_MOST_ROWS]
+    ]
     if len(names) > _MOST_ROWS:
         rows.append(["…", f"{len(names) - _MOST_ROWS:,} more"])
     return rows

@@ -91,7 +91,7 @@ class Picture:
     @property
     def caption(self) -> str:
         """Name and size of the graph."""
-        count = sum(len(node.members) for node in self.graph.nodes)
+        count = self.graph.node_count
         return f"{self.graph.name} · {count:,} node{'s' * (count != 1)}"
 
     def boxes(self) -> Iterator[Box]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, Subgraph, Tensor
-from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode
+from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, describe_type
 from onnx_workbench.views.edge_curves import path_data
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.operator_families import FAMILIES, FAMILY_NUMBERS
@@ -128,7 +128,4 @@ def _value_types(graph: DrawnGraph, model: Model) -> dict[str, str]:
     """Return dtype and shape of the values that boxes name."""
     if len(graph.nodes) > MOST_ATTRIBUTES_IN_STATE:
         return {}
-    return {
-        clean_text(name, limit=120): f"{value.dtype or '?'} {format_product(value.shape) or '?'}"
-        for name, value in model.values.items()
-    }
+    return {clean_text(name, limit=120): describe_type(value) for name, value in model.values.items()}

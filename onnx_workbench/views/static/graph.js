@@ -60,6 +60,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const MOST_SVG_NODES = 2000;
 const PANEL_WIDTH = 320;
 const READABLE = 0.45; // below this scale the titles are too small to read
+const SMALLEST = 0.05; // below it boxes are no more than dots: the strip gives the overview
 const LARGEST = 4;
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 const KERNEL_PATIENCE_MS = 2500;
@@ -248,15 +249,19 @@ function canvasSurface(graph, overlayNow, styled) {
     return made;
   }
 
+  /** All at once: edges of one source share a line, which would darken if drawn again and again. */
   /** @param {number[]} list @param {string} colour @param {number} width */
   function drawEdges(list, colour, width) {
-    pen.strokeStyle = pen.fillStyle = colour;
-    pen.lineWidth = width;
+    const [lines, heads] = [new Path2D(), new Path2D()];
     for (const edge of list) {
       const [line, head] = strokesOf(edge);
-      pen.stroke(line);
-      pen.fill(head);
+      lines.addPath(line);
+      heads.addPath(head);
     }
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = width;
+    pen.stroke(lines);
+    pen.fill(heads);
   }
 
   /** @param {number} i @param {Scene} scene @param {string} accent @param {string} hit */
@@ -319,6 +324,55 @@ function canvasSurface(graph, overlayNow, styled) {
     }
   }
   return { element: canvas, draw, mark: draw, move: draw };
+}
+
+/**
+ * The whole graph in a narrow strip, with the part in sight framed: long graphs have no other overview.
+ * @param {Graph} graph
+ * @param {() => Overlay | null} overlayNow
+ * @param {(y: number) => void} goTo  called with a height in the graph
+ */
+function makeStrip(graph, overlayNow, goTo) {
+  const { nodes } = graph;
+  const box = element("div", "ow-strip");
+  box.setAttribute("aria-hidden", "true"); // the keys Home, End and the arrows lead everywhere
+  const canvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
+  const frame = element("div", "ow-frame");
+  box.append(canvas, frame);
+  const jump = (/** @type {PointerEvent} */ event) => {
+    if (!(event.buttons & 1)) return;
+    const { top, height } = box.getBoundingClientRect();
+    goTo(((event.clientY - top) / height) * graph.height);
+  };
+  box.addEventListener("pointerdown", (event) => {
+    box.setPointerCapture(event.pointerId);
+    jump(event);
+  });
+  box.addEventListener("pointermove", jump);
+
+  function draw() {
+    const sharpness = window.devicePixelRatio || 1;
+    const [width, height] = [box.clientWidth, box.clientHeight];
+    canvas.width = width * sharpness;
+    canvas.height = height * sharpness;
+    const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    pen.scale(sharpness, sharpness);
+    const [across, down] = [width / Math.max(graph.width, 1), height / Math.max(graph.height, 1)];
+    for (let i = 0; i < nodes.x.length; i += 1) {
+      const { fill, border } = coloursOf(graph, overlayNow(), i);
+      pen.fillStyle = overlayNow() ? fill : border;
+      const [w, h] = [Math.max(nodes.width[i] * across, 2), Math.max(nodes.height[i] * down, 1)];
+      pen.fillRect(nodes.x[i] * across - w / 2, nodes.y[i] * down - h / 2, w, h);
+    }
+  }
+
+  /** @param {Scene} scene */
+  function move({ camera, height }) {
+    const share = box.clientHeight / Math.max(graph.height, 1);
+    frame.style.top = `${(-camera.y / camera.scale) * share}px`;
+    frame.style.height = `${Math.max((height / camera.scale) * share, 3)}px`;
+  }
+  return { box, draw, move };
 }
 
 /** @param {string} title @param {string[][]} rows @param {string[]} [header] */
@@ -479,7 +533,8 @@ class Viewer {
   /** The whole graph; at first only if it can then be read, else its beginning. @param {boolean} readable */
   fit(readable = false) {
     const fitting = this.fittingScale;
-    const scale = readable && fitting < READABLE * 1.3 ? Math.min(1, Math.max(0.7, this.width / this.graph.width)) : fitting;
+    const legible = Math.min(1, Math.max(0.7, this.width / this.graph.width));
+    const scale = readable && fitting < READABLE * 1.3 ? legible : Math.max(fitting, SMALLEST);
     const tall = this.graph.height * scale > this.height;
     const first = this.graph.nodes.x[0] ?? 0;
     const wide = this.graph.width * scale > this.width;
@@ -492,8 +547,7 @@ class Viewer {
 
   /** @param {number} factor @param {number} [x] @param {number} [y] the point that stays */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const smallest = Math.min(this.fittingScale, READABLE) / 2;
-    const scale = Math.min(Math.max(this.camera.scale * factor, smallest), LARGEST);
+    const scale = Math.min(Math.max(this.camera.scale * factor, SMALLEST), LARGEST);
     const ratio = scale / this.camera.scale;
     this.set({ x: x - (x - this.camera.x) * ratio, y: y - (y - this.camera.y) * ratio, scale });
   }
@@ -503,13 +557,18 @@ class Viewer {
     this.set({ ...this.camera, x: this.camera.x + dx, y: this.camera.y + dy });
   }
 
-  /** Bring a node into sight, large enough to read. @param {number} node */
-  show(node) {
+  /** Put a height of the graph into the middle. @param {number} y */
+  goTo(y) {
+    this.set({ ...this.camera, y: this.height / 2 - y * this.camera.scale });
+  }
+
+  /** Bring a node into sight; large enough to read, unless the scale is to stay. @param {number} node @param {boolean} [keepScale] */
+  show(node, keepScale = false) {
     const { nodes } = this.graph;
-    const scale = Math.max(this.camera.scale, READABLE * 1.6);
+    const scale = keepScale ? this.camera.scale : Math.max(this.camera.scale, READABLE * 1.6);
     const [x, y] = [nodes.x[node] * this.camera.scale + this.camera.x, nodes.y[node] * this.camera.scale + this.camera.y];
-    const margin = 60;
-    const seen = x > margin && x < this.width - margin && y > margin && y < this.height - margin;
+    const [aside, above] = [(nodes.width[node] / 2) * this.camera.scale + 8, (nodes.height[node] / 2) * this.camera.scale + 8];
+    const seen = x > aside && x < this.width - aside && y > above && y < this.height - above;
     if (seen && scale === this.camera.scale) return;
     this.glide({ x: this.width / 2 - nodes.x[node] * scale, y: this.height / 2 - nodes.y[node] * scale, scale });
   }
@@ -662,10 +721,13 @@ function render({ model, el }) {
   const wanted = new Set();
 
   const viewer = new Viewer(graph, stage, () => request("move"));
+  const tall = graph.height * READABLE > model.get("height");
+  const strip = tall ? makeStrip(graph, overlayNow, (y) => viewer.goTo(y)) : null;
 
   /** Draw at the next frame, however many changes come until then. @param {"draw" | "mark" | "move"} what */
   function request(what) {
     wanted.add(what);
+    if (what === "draw") wanted.add("move");
     if (!pending) pending = requestAnimationFrame(paint);
   }
 
@@ -673,8 +735,10 @@ function render({ model, el }) {
     pending = 0;
     const [width, height] = [stage.clientWidth, stage.clientHeight];
     const scene = { ...marks, hits: new Set(marks.hits), camera: viewer.camera, width, height };
-    const order = /** @type {const} */ (large ? ["draw"] : ["draw", "mark", "move"]);
+    const order = /** @type {("draw" | "mark" | "move")[]} */ (large ? ["draw"] : ["draw", "mark", "move"]);
     for (const what of order) if (large || wanted.has(what)) surface[what](scene);
+    if (strip && wanted.has("draw")) strip.draw();
+    strip?.move(scene);
     wanted.clear();
   }
 
@@ -708,10 +772,14 @@ function render({ model, el }) {
     const details = /** @type {Details} */ (model.get("details"));
     const answered = details?.node === node;
     root.dataset.answered = String(answered);
-    fillPanel(panel, graph, answered ? details : savedDetails(graph, node), "", close);
+    const overlay = overlayNow();
+    const number = overlay?.texts[node] ? [[overlay.label || "overlay", overlay.texts[node]]] : [];
+    const fill = (/** @type {Details} */ shown, note = "") =>
+      fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close);
+    fill(answered ? details : savedDetails(graph, node));
     if (answered || graph.nodes.kind[node] !== "node") return;
     const note = "Weights and statistics come from the kernel: run this cell in Jupyter to see them.";
-    waiting = setTimeout(() => fillPanel(panel, graph, savedDetails(graph, node), note, close), KERNEL_PATIENCE_MS);
+    waiting = setTimeout(() => fill(savedDetails(graph, node), note), KERNEL_PATIENCE_MS);
   }
 
   /** @param {number} step */
@@ -804,7 +872,7 @@ function render({ model, el }) {
 
   function begin() {
     viewer.fit(true);
-    wanted.add("draw").add("move");
+    request("draw");
     cancelAnimationFrame(pending);
     paint();
     requestAnimationFrame(() => {
@@ -813,6 +881,14 @@ function render({ model, el }) {
     });
   }
 
+  const fullScreen = toolButton("Full screen", "", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else root.requestFullscreen();
+  });
+  const corners = svgElement("svg", { viewBox: "0 0 12 12", width: 11, height: 11, "aria-hidden": "true" });
+  const strokes = { d: "M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8", fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
+  corners.append(svgElement("path", strokes));
+  fullScreen.append(corners);
   root.style.height = `${model.get("height")}px`;
   root.dataset.surface = large ? "canvas" : "svg";
   root.dataset.nodes = String(graph.nodes.x.length);
@@ -823,10 +899,11 @@ function render({ model, el }) {
     toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
     toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
     toolButton("Fit the whole graph", "Fit", () => viewer.fit()),
-    toolButton("Full screen", "⛶", () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen())),
+    fullScreen,
   );
   if (graph.notice) root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
   stage.append(surface.element);
+  if (strip) parts.body.insertBefore(strip.box, panel);
   el.append(root);
   fillLegend(legend, overlayNow());
   root.dataset.theme = isDark() ? "dark" : "light";
@@ -839,7 +916,11 @@ function render({ model, el }) {
     select(-1);
     stage.focus({ preventScroll: true });
   });
-  listenToPointer(stage, viewer, select, hover, showHint);
+  const click = (/** @type {number} */ node) => {
+    select(node);
+    if (node >= 0) viewer.show(node, true); // the panel may have covered it
+  };
+  listenToPointer(stage, viewer, click, hover, showHint);
   const onDetails = () => showDetails();
   const onSelected = () => {
     const node = model.get("selected");
@@ -854,7 +935,7 @@ function render({ model, el }) {
   // The cell has no size yet, and none while it is hidden: the first drawing waits for one.
   const resizing = new ResizeObserver(() => {
     if (!stage.clientHeight) return;
-    if (root.dataset.ready) request("move");
+    if (root.dataset.ready) request("draw");
     else begin();
   });
   resizing.observe(stage);
