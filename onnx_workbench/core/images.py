@@ -114,7 +114,7 @@ def open_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> Image.
         raise ImageError(f"{name} cannot be read as a picture: {_reason(error)}") from error
 
 
-def image_files(folder: str | os.PathLike[str]) -> list[Path]:
+def _image_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the picture files of a folder, by name; sub-folders are not entered."""
     return sorted(
         path
@@ -233,7 +233,7 @@ def _dtype_advice(array: NDArray[Any]) -> str:
 def iterate_images(pictures: object) -> Iterator[ImageLike]:
     """Yield single pictures of whatever stands for one or many: a picture, a folder, a list, an NHWC array."""
     if isinstance(pictures, (str, os.PathLike)) and Path(pictures).expanduser().is_dir():
-        files = image_files(pictures)
+        files = _image_files(pictures)
         if not files:
             raise ImageError(
                 f"The folder {clean_text(os.fspath(pictures))!r} holds no pictures ({', '.join(sorted(SUFFIXES))})."

@@ -378,11 +378,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         raise PreprocessingError(f"{name} takes numbers; got {value!r}.")
     # Beyond float32's range, and within its subnormal numbers, nothing is left of a picture.
-    if not (value == 0 or 1e-30 < abs(value) < 1e30):  # NaN fails as well
+    magnitude: Any = abs(value)
+    if not (value == 0 or 1e-30 < magnitude < 1e30):  # NaN fails as well
         raise PreprocessingError(f"{name} takes finite numbers that float32 can hold; got {value!r:.40}.")
     return float(value)
 

@@ -65,17 +65,17 @@ def content_bytes(data_type: int, dimensions: Iterable[int]) -> int | None:
 
 def tensors_of_model(proto: ModelProto) -> Iterator[TensorProto]:
     """Yield every tensor of a model, also those within subgraphs, attributes, functions and sparse tensors."""
-    yield from tensors_of_graph(proto.graph)
+    yield from _tensors_of_graph(proto.graph)
     for function in proto.functions:
         yield from _tensors_of_nodes(function)
         for attribute in function.attribute_proto:
             yield from _tensors_of_attribute(attribute)
     for training in proto.training_info:
-        yield from tensors_of_graph(training.initialization)
-        yield from tensors_of_graph(training.algorithm)
+        yield from _tensors_of_graph(training.initialization)
+        yield from _tensors_of_graph(training.algorithm)
 
 
-def tensors_of_graph(graph: GraphProto) -> Iterator[TensorProto]:
+def _tensors_of_graph(graph: GraphProto) -> Iterator[TensorProto]:
     """Yield every tensor of a graph and of the subgraphs within."""
     yield from graph.initializer
     yield from _parts_of_sparse(graph.sparse_initializer)
@@ -84,10 +84,10 @@ def tensors_of_graph(graph: GraphProto) -> Iterator[TensorProto]:
 
 def _tensors_of_nodes(owner: GraphProto | FunctionProto) -> Iterator[TensorProto]:
     for node in owner.node:
-        yield from tensors_of_node(node)
+        yield from _tensors_of_node(node)
 
 
-def tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
+def _tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
     """Yield every tensor in a node's attributes."""
     for attribute in node.attribute:
         yield from _tensors_of_attribute(attribute)
@@ -102,9 +102,9 @@ def _tensors_of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
         yield from _parts_of_sparse([attribute.sparse_tensor])
     yield from _parts_of_sparse(attribute.sparse_tensors)
     if attribute.HasField("g"):
-        yield from tensors_of_graph(attribute.g)
+        yield from _tensors_of_graph(attribute.g)
     for graph in attribute.graphs:
-        yield from tensors_of_graph(graph)
+        yield from _tensors_of_graph(graph)
 
 
 def _parts_of_sparse(tensors: Iterable[SparseTensorProto]) -> Iterator[TensorProto]:

@@ -33,7 +33,7 @@ def read_path(path: str | os.PathLike[str]) -> Model:
         If it is not an ONNX model, truncated, or wrong inside.
     """
     file_path = Path(path).expanduser()
-    check_is_file(file_path)
+    _check_is_file(file_path)
     try:
         _check_name(file_path.name)
         with file_path.open("rb") as file:
@@ -66,7 +66,7 @@ def read_proto(proto: ModelProto, *, source: str = "ModelProto") -> Model:
     return read_bytes(proto.SerializeToString(), source=source)
 
 
-def check_is_file(path: Path) -> None:
+def _check_is_file(path: Path) -> None:
     """Raise the error that says why a path is not a file that can be opened."""
     shown = clean_text(str(path))
     try:

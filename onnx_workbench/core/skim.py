@@ -187,10 +187,10 @@ def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[b
 
 def field_header(number: int, length: int) -> bytes:
     """Return the tag and length that stand before a message."""
-    return encode_varint(number << 3 | 2) + encode_varint(length)
+    return _encode_varint(number << 3 | 2) + _encode_varint(length)
 
 
-def encode_varint(value: int) -> bytes:
+def _encode_varint(value: int) -> bytes:
     """Return a number as protobuf's variable-length bytes."""
     out = bytearray()
     while value >= 0x80:
