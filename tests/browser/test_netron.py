@@ -108,7 +108,7 @@ def test_no_address_of_the_view_holds_a_token(lab, models, server):
     assert not any(server.token in address or "token=" in address for address in view)
 
 
-def test_the_page_runs_no_script_but_the_two_of_ours_and_netrons(lab, models):
+def test_a_script_slipped_into_the_page_does_not_run(lab, models):
     show(lab, "netron_view(read_path('three.onnx'))")
     (frame,) = drawn_frames(lab, 1)
     frame.evaluate(

@@ -26,7 +26,9 @@ def checkout(tmp_path):
 
 
 def make(folder, *arguments, **variables):
-    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "MAKEFLAGS", "MAKELEVEL"}}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"CI", "MAKEFLAGS", "MAKELEVEL"}
+    }
     done = subprocess.run(
         ["make", *arguments],
         cwd=folder,
