@@ -16,6 +16,8 @@ from onnx_workbench.core.formatting import clean_text, escape, text_table
 THUMBNAILS = 24
 """Pictures that are shown beside their probabilities; of more there would be too much to look at."""
 
+_LABEL_STYLE = "flex:none;width:7em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+_BAR_STYLE = "display:block;background:#4878a8;height:10px"
 _IMAGE_STYLE = "width:64px;height:64px;object-fit:contain;image-rendering:pixelated"
 
 
@@ -95,13 +97,14 @@ class Predictions:
         failed = "".join(
             f"<li>not read: {escape(n)}: {escape(r, limit=400)}</li>" for n, r in self.errors.items()
         )
-        return f"<div style='display:flex;flex-wrap:wrap;gap:16px'>{cards}</div>{more}<ul>{failed}</ul>"
+        grid = "display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:12px 20px"
+        return f"<div style='{grid}'>{cards}</div>{more}{f'<ul>{failed}</ul>' if failed else ''}"
 
     def _card(self, index: int) -> str:
         bars = "".join(
-            f"<div style='display:flex;align-items:center;gap:6px'>"
-            f"<span style='width:9em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap'>{escape(label)}</span>"
-            f"<span style='background:#4878a8;height:10px;width:{100 * p:.0f}px'></span>"
+            f"<div style='display:flex;align-items:center;gap:6px;line-height:1.35'>"
+            f"<span style='{_LABEL_STYLE}' title='{escape(label)}'>{escape(label)}</span>"
+            f"<span style='flex:none;width:80px'><span style='{_BAR_STYLE};width:{80 * p:.0f}px'></span></span>"
             f"<span style='font-size:85%'>{p:.1%}</span></div>"
             for label, p in self.top(index)
         )
