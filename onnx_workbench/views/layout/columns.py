@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from onnx_workbench.views.layout.crossings import Rows
 
-ROUNDS = 8
+ROUNDS = 10
 
 
 @dataclass
@@ -39,8 +39,9 @@ def place_columns(
     _add_neighbours(columns, graph, widths, reaches, gap)
     places = _spread(columns, _packed(columns, graph, widths, gap))
     for round_number in range(ROUNDS):
+        # Half the way each time: two columns that both went to where the other was would never meet.
         wanted = [
-            sum(places[other] for other in others) / len(others) if others else places[column]
+            (places[column] + sum(places[other] for other in others) / len(others)) / 2 if others else places[column]
             for column, others in enumerate(columns.attached)
         ]
         places = _spread(columns, wanted)

@@ -16,6 +16,7 @@ from onnx_workbench.views.layout.crossings import Rows
 from onnx_workbench.views.layout.ranks import Edge
 
 Point = tuple[float, float]
+Extents = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 LANE_GAP = 10.0
 MOST_LANES = 80
@@ -54,17 +55,17 @@ def assign_lanes(
         targets.setdefault(source, []).append(target)
     lanes = [Lane(source, own) for source, own in targets.items()]
     if lanes:
-        left, right = _extents(graph, x, widths)
+        boxes = _extents(graph, x, widths)
+        left, right = boxes[0].copy(), boxes[1].copy()
         bounds = (float(left.min()) - MOST_LANES * LANE_GAP, float(right.max()) + MOST_LANES * LANE_GAP)
         # Short lanes first: they come to lie inside, as the arms of a U-Net do.
         for lane in sorted(lanes, key=lambda lane: (_height(graph.rank, lane), lane.source)):
-            _place_lane(lane, graph.rank, x, (left, right), bounds)
+            on_left = _is_nearer_on_the_left(lane, graph.rank, x, boxes)
+            _place_lane(lane, _passed(lane, graph.rank), (left, right), bounds, on_left=on_left)
     return lanes
 
 
-def _extents(
-    graph: Rows, x: Sequence[float], widths: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _extents(graph: Rows, x: Sequence[float], widths: Sequence[float]) -> Extents:
     left = np.array([min(x[i] - widths[i] / 2 for i in row) for row in graph.rows])
     right = np.array([max(x[i] + widths[i] / 2 for i in row) for row in graph.rows])
     return left, right
@@ -74,26 +75,31 @@ def _height(rank: Sequence[int], lane: Lane) -> int:
     return max(abs(rank[target] - rank[lane.source]) for target in lane.targets)
 
 
-def _place_lane(
-    lane: Lane,
-    rank: Sequence[int],
-    x: Sequence[float],
-    extents: tuple[NDArray[np.float64], NDArray[np.float64]],
-    bounds: tuple[float, float],
-) -> None:
-    """Choose the side that costs the shorter way, and keep the next lanes away from this one."""
+def _passed(lane: Lane, rank: Sequence[int]) -> slice:
+    """Return the rows that a lane passes; one that leads upwards passes its ends' own rows too."""
     ends = [rank[lane.source] + 1, *(rank[target] for target in lane.targets)]
-    passed = slice(min(ends), max(ends))
-    left, right = extents[0][passed], extents[1][passed]
-    on_left = max(float(left.min()) - LANE_GAP, bounds[0])
-    on_right = min(float(right.max()) + LANE_GAP, bounds[1])
+    return slice(min(ends), max(ends))
+
+
+def _is_nearer_on_the_left(lane: Lane, rank: Sequence[int], x: Sequence[float], boxes: Extents) -> bool:
+    """Choose the side of the shorter way. Other lanes do not count: then nested edges keep to one side."""
+    passed = _passed(lane, rank)
+    left, right = float(boxes[0][passed].min()), float(boxes[1][passed].max())
     joined = [x[lane.source], *(x[target] for target in lane.targets)]
-    go_left = sum(abs(place - on_left) for place in joined) < sum(abs(place - on_right) for place in joined)
-    lane.x = on_left if go_left else on_right
-    if go_left:
-        np.minimum(left, on_left, out=left)
+    return sum(abs(place - left) for place in joined) < sum(abs(place - right) for place in joined)
+
+
+def _place_lane(
+    lane: Lane, passed: slice, extents: Extents, bounds: tuple[float, float], *, on_left: bool
+) -> None:
+    """Put a lane beside what it passes, and keep the next lanes away from it."""
+    left, right = extents[0][passed], extents[1][passed]
+    if on_left:
+        lane.x = max(float(left.min()) - LANE_GAP, bounds[0])
+        np.minimum(left, lane.x, out=left)
     else:
-        np.maximum(right, on_right, out=right)
+        lane.x = min(float(right.max()) + LANE_GAP, bounds[1])
+        np.maximum(right, lane.x, out=right)
 
 
 @dataclass(frozen=True)
