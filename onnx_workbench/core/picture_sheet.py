@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-
-if TYPE_CHECKING:
-    from onnx_workbench.core.preprocessing import Preprocessing
 
 _TILE = 168
 _GAP = 14
@@ -44,19 +41,8 @@ def _fitted(picture: Image.Image, tile: int) -> Image.Image:
     return picture.convert("RGB").resize(size, filter_)
 
 
-def sheet_of_planes(original: Image.Image, item: NDArray[Any], preprocessing: Preprocessing) -> Image.Image:
-    """Return the picture, what a model sees of it, and each plane of the prepared array with its range."""
-    height, width = item.shape[1:] if preprocessing.layout == "NCHW" else item.shape[:2]
-    seen = Image.fromarray(preprocessing.picture_of(item))
-    tiles = [
-        (original, f"the picture\n{original.height} x {original.width}, HWC uint8"),
-        (seen, f"what the model sees\n{height} x {width}, {preprocessing.layout} {preprocessing.dtype}"),
-    ]
-    planes = item if preprocessing.layout == "NCHW" else np.moveaxis(item, -1, 0)
-    names = "Y" if preprocessing.color == "GRAY" else preprocessing.color
-    for index, plane in enumerate(planes):
-        low, high = float(plane.min()), float(plane.max())
-        grey = (plane.astype(np.float32) - low) / (high - low or 1) * 255
-        caption = f"plane {index}: {names[index]}\n{low:.3g} to {high:.3g}"
-        tiles.append((Image.fromarray(grey.astype(np.uint8)), caption))
-    return sheet(tiles)
+def plane_tile(plane: NDArray[Any], name: str) -> tuple[Image.Image, str]:
+    """Return one plane of an array as a grey tile from its lowest to its highest value, both in the caption."""
+    low, high = float(plane.min()), float(plane.max())
+    grey = (plane.astype(np.float32) - low) / (high - low or 1) * 255
+    return Image.fromarray(grey.astype(np.uint8)), f"{name}\n{low:.3g} to {high:.3g}"

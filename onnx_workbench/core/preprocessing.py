@@ -325,10 +325,16 @@ class Preprocessing:
         PIL.Image.Image
             Shown by a notebook as it is; ``save()`` writes it to a file.
         """
-        from onnx_workbench.core.picture_sheet import sheet_of_planes
+        from onnx_workbench.core.picture_sheet import plane_tile, sheet
 
-        array = self(picture)
-        return sheet_of_planes(open_image(picture), array[0], self)
+        item = self(picture)[0]
+        original, seen = open_image(picture), Image.fromarray(self.picture_of(item))
+        planes = item if self.layout == "NCHW" else np.moveaxis(item, -1, 0)
+        names = "Y" if self.color == "GRAY" else self.color
+        taken = f"what the model sees\n{seen.height} x {seen.width}, {self.layout} {self.dtype}"
+        tiles = [(original, f"the picture\n{original.height} x {original.width}, HWC uint8"), (seen, taken)]
+        tiles += [plane_tile(plane, f"plane {i}: {names[i]}") for i, plane in enumerate(planes)]
+        return sheet(tiles)
 
     @property
     def steps(self) -> tuple[str, ...]:
