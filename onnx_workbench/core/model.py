@@ -98,6 +98,21 @@ class Node:
         """Attributes as Python objects: numbers, strings, tuples, `Tensor`, `Subgraph`."""
         return {attribute.name: _attribute_value(attribute) for attribute in self.proto.attribute}
 
+    @cached_property
+    def _constant_tensors(self) -> dict[str, TensorProto]:
+        return {
+            node.key: attribute.t
+            for node in self.nodes
+            if node.label == "Constant"
+            for attribute in node.proto.attribute
+            if attribute.type == AttributeProto.TENSOR
+        }
+
+    @cached_property
+    def constants(self) -> dict[str, Tensor]:
+        """Tensors held by Constant nodes, by the name of the node's output; old exporters keep weights there."""
+        return {name: describe(tensor, name) for name, tensor in self._constant_tensors.items()}
+
     @property
     def metadata(self) -> dict[str, str]:
         """What the exporter noted on the node, such as the module that it comes from."""
@@ -253,29 +268,30 @@ class Model:
         return found
 
     def weight(self, name: str) -> NDArray[np.generic]:
-        """Return an initializer's content.
+        """Return the content of an initializer, or of a Constant node.
 
         Parameters
         ----------
         name
-            Name of the initializer.
+            Name of the initializer, or of the Constant's output.
 
         Returns
         -------
         ndarray
-            Read-only, of the initializer's shape and dtype; mapped from the file, so that only the parts that
+            Read-only, of the declared shape and dtype; mapped from the file, so that only the parts that
             are used are read.
 
         Raises
         ------
         NameNotFoundError
-            If there is no such initializer.
+            If there is none of this name.
         ModelFileError
             If the file that holds it is missing, damaged, or was changed since.
         """
-        if name not in self._initializers:
-            raise NameNotFoundError(no_such("initializer", name, list(self._initializers)))
-        return self.payloads.array(self._initializers[name])
+        tensor = self._initializers.get(name) or self._constant_tensors.get(name)
+        if tensor is None:
+            raise NameNotFoundError(no_such("initializer", name, [*self._initializers, *self._constant_tensors]))
+        return self.payloads.array(tensor)
 
     def with_metadata(
         self,
@@ -395,12 +411,12 @@ class Model:
         )
 
 
-def describe(tensor: TensorProto) -> Tensor:
-    """Return a tensor's description."""
+def describe(tensor: TensorProto, name: str = "") -> Tensor:
+    """Return a tensor's description, under its own name or another."""
     size = content_bytes(tensor.data_type, tensor.dims)
     if size is None:
         size = sum(map(len, tensor.string_data))
-    return Tensor(str(tensor.name), dtype_name(tensor.data_type), tuple(tensor.dims), size)
+    return Tensor(name or str(tensor.name), dtype_name(tensor.data_type), tuple(tensor.dims), size)
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:

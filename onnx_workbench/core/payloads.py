@@ -85,7 +85,10 @@ class Payloads:
             if not is_external(tensor):
                 continue
             reference = reference_of(tensor)
-            if reference.location in self._buffers or reference.location in missing:
+            if reference.location in missing:
+                continue
+            if (buffer := self._buffers.get(reference.location)) is not None:
+                self._check_extent(tensor, reference, len(buffer))
                 continue
             if not _is_file(self._path(reference.location)):
                 missing[reference.location] = None
@@ -115,10 +118,7 @@ class Payloads:
             )
         try:
             path = self.folder if "\0" in location else (self.folder / location).resolve()
-        except (
-            OSError,
-            RuntimeError,
-        ) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
             raise ModelFileError(f"The model's weights point to {shown!r}, which leads nowhere.") from error
         inside = any(path.is_relative_to(root) and path != root for root in self._roots)
         if Path(location).is_absolute() or not inside or location.startswith(_MEMORY_ADDRESS):
