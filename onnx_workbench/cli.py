@@ -287,7 +287,7 @@ def _view(options: argparse.Namespace) -> None:
 
     drawing = view(options.model)
     if options.output is None and not options.browser:
-        _print(options, drawing.text(), {"text": drawing.text()})
+        _print(options, str(drawing), {"text": drawing.text()})
         return
     target = options.output
     if target is None:

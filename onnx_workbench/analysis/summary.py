@@ -22,7 +22,7 @@ from onnx_workbench.core.formatting import (
     html_table,
     text_table,
 )
-from onnx_workbench.core.model import Model, Node, Value, as_model
+from onnx_workbench.core.model import Model, Node, Tensor, Value, as_model
 from onnx_workbench.core.protos import inferred_graph, type_and_shape
 
 Shape = tuple[int | str | None, ...]
@@ -60,13 +60,13 @@ class Summary:
     operators
         Number of nodes of each operator, the most frequent first.
     parameters
-        Elements of all floating-point and quantised initializers.
+        Elements of all floating-point and quantised initializers and constants.
     macs
         Multiply-accumulate operations for one run with `dimensions`, of the operators that have a rule.
     uncounted
         Operators that may have MACs and were not counted, with the number of nodes: no rule, or unknown shapes.
     weights_bytes
-        Bytes of all initializers.
+        Bytes of all initializers and constants.
     peak_bytes
         Largest sum of the computed values that are alive at the same time, in bytes, without reuse in place;
         values of unknown shape are left out (`unknown_shapes`).
@@ -230,10 +230,11 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
     opened = as_model(model)
     sizes = _dimensions(opened, dimensions or {})
     values = _sized_values(opened, sizes)
-    nodes = tuple(_summarize_node(opened, node, values) for node in opened.nodes)
+    held = _weights(opened)
+    nodes = tuple(_summarize_node(node, values, held) for node in opened.nodes)
     uncounted = Counter(node.operator for node in nodes if node.macs is None)
-    memory, unknown = _memory(opened, values)
-    weights = opened.initializers.values()
+    memory, unknown = _memory(held, values)
+    weights = held.values()
     return Summary(
         name=opened.name,
         source=opened.source,
@@ -263,6 +264,11 @@ def _preprocessing_steps(model: Model) -> str:
         return ", ".join(model.preprocessing.steps[1:]) if model.preprocessing else ""
     except PreprocessingError as error:
         return f"(not understood: {error})"
+
+
+def _weights(model: Model) -> dict[str, Tensor]:
+    """Return what the model holds rather than computes; exporters before IR 4 keep weights in Constant nodes."""
+    return model.constants | model.initializers
 
 
 def _is_parameter(dtype: str) -> bool:
@@ -312,25 +318,25 @@ def _fixed(value: Value | None) -> tuple[int, ...] | None:
     return tuple(d for d in value.shape if isinstance(d, int))
 
 
-def _summarize_node(model: Model, node: Node, values: Mapping[str, Value]) -> NodeSummary:
+def _summarize_node(node: Node, values: Mapping[str, Value], weights: Mapping[str, Tensor]) -> NodeSummary:
     inputs = [_fixed(values.get(name)) for name in node.inputs]
     outputs = [_fixed(values.get(name)) for name in node.outputs]
     found = values.get(node.key)
-    read = [model.initializers[name] for name in dict.fromkeys(node.inputs) if name in model.initializers]
+    read = [weights[name] for name in dict.fromkeys(node.inputs) if name in weights]
     parameters = sum(t.count for t in read if _is_parameter(t.dtype))
     return NodeSummary(
         node.key, node.label, found.shape if found else None, parameters, macs_of(node, inputs, outputs)
     )
 
 
-def _memory(model: Model, values: Mapping[str, Value]) -> tuple[tuple[TensorMemory, ...], int]:
+def _memory(
+    weights: Mapping[str, Tensor], values: Mapping[str, Value]
+) -> tuple[tuple[TensorMemory, ...], int]:
     """Return every tensor with its size, the largest first, and how many values have no known size."""
-    found = [
-        TensorMemory(t.name, "weight", t.dtype, t.shape, t.size_bytes) for t in model.initializers.values()
-    ]
+    found = [TensorMemory(t.name, "weight", t.dtype, t.shape, t.size_bytes) for t in weights.values()]
     unknown = 0
     for name, value in values.items():
-        if name in model.initializers:
+        if name in weights:
             continue
         shape = _fixed(value)
         if shape is None or value.dtype is None or (width := _item_bytes(value.dtype)) is None:

@@ -290,7 +290,9 @@ class Model:
         """
         tensor = self._initializers.get(name) or self._constant_tensors.get(name)
         if tensor is None:
-            raise NameNotFoundError(no_such("initializer", name, [*self._initializers, *self._constant_tensors]))
+            raise NameNotFoundError(
+                no_such("initializer", name, [*self._initializers, *self._constant_tensors])
+            )
         return self.payloads.array(tensor)
 
     def with_metadata(
