@@ -98,21 +98,6 @@ class Node:
         """Attributes as Python objects: numbers, strings, tuples, `Tensor`, `Subgraph`."""
         return {attribute.name: _attribute_value(attribute) for attribute in self.proto.attribute}
 
-    @cached_property
-    def _constant_tensors(self) -> dict[str, TensorProto]:
-        return {
-            node.key: attribute.t
-            for node in self.nodes
-            if node.label == "Constant"
-            for attribute in node.proto.attribute
-            if attribute.type == AttributeProto.TENSOR
-        }
-
-    @cached_property
-    def constants(self) -> dict[str, Tensor]:
-        """Tensors held by Constant nodes, by the name of the node's output; old exporters keep weights there."""
-        return {name: describe(tensor, name) for name, tensor in self._constant_tensors.items()}
-
     @property
     def metadata(self) -> dict[str, str]:
         """What the exporter noted on the node, such as the module that it comes from."""
@@ -204,6 +189,21 @@ class Model:
     def initializers(self) -> dict[str, Tensor]:
         """The graph's constants by name; contents are not read."""
         return {name: describe(tensor) for name, tensor in self._initializers.items()}
+
+    @cached_property
+    def _constant_tensors(self) -> dict[str, TensorProto]:
+        return {
+            node.key: attribute.t
+            for node in self.nodes
+            if node.label == "Constant"
+            for attribute in node.proto.attribute
+            if attribute.type == AttributeProto.TENSOR
+        }
+
+    @cached_property
+    def constants(self) -> dict[str, Tensor]:
+        """Tensors held by Constant nodes, by the name of the node's output; old exporters keep weights there."""
+        return {name: describe(tensor, name) for name, tensor in self._constant_tensors.items()}
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -318,6 +318,11 @@ class Model:
         >>> model = model.with_metadata(labels=["cat", "dog"], preprocessing=ow.Preprocessing(size=(224, 224)))
         >>> model.save("pets.onnx")
         """
+        for key, value in entries.items():
+            if not isinstance(value, str):
+                raise PreprocessingError(
+                    f"{key}={value!r:.80}: metadata is text. Give {key}=str({value!r:.80})."
+                )
         metadata = self.metadata | entries
         if labels is not None:
             metadata |= labels_to(labels)
