@@ -30,7 +30,18 @@ def skip(count: int) -> Shape:
 def transformer(count: int) -> Shape:
     """Return blocks with three branches and a shape subgraph each, and one mask that every block reads."""
     inner = [(0, 1), (0, 2), (0, 3), (1, 4), (2, 5), (5, 6), (4, 6), (6, 7), (7, 8), (8, 9), (3, 9), (9, 10)]
-    inner += [(10, 11), (0, 12), (12, 11), (11, 13), (13, 14), (14, 15), (15, 16), (16, 17), (17, 18), (13, 19)]
+    inner += [
+        (10, 11),
+        (0, 12),
+        (12, 11),
+        (11, 13),
+        (13, 14),
+        (14, 15),
+        (15, 16),
+        (16, 17),
+        (17, 18),
+        (13, 19),
+    ]
     inner += [(18, 19)]
     edges: list[tuple[int, int]] = []
     for first in range(1, count - 20, 20):
@@ -61,8 +72,10 @@ def scattered(count: int, seed: int) -> Shape:
     chance = random.Random(seed)
     edges = []
     for target in range(1, count):
-        for _ in range(chance.choice((0, 1, 1, 2, 3))):
-            edges.append((max(0, target - chance.choice((1, 1, 2, 3, 5, 8, 30))), target))
+        sources = [
+            target - chance.choice((1, 1, 2, 3, 5, 8, 30)) for _ in range(chance.choice((0, 1, 1, 2, 3)))
+        ]
+        edges += [(max(0, source), target) for source in sources]
     return count, edges
 
 

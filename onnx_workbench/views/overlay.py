@@ -17,7 +17,7 @@ RAMP = (
     Colours("#fbe3ab", "#8a6f33", "#1b2230"),
     Colours("#f8c873", "#8c5f1d", "#1b2230"),
     Colours("#f0a14a", "#87480f", "#1b2230"),
-    Colours("#c9552a", "#6f2408", "#ffffff"),
+    Colours("#c24f25", "#6f2408", "#ffffff"),
     Colours("#a03326", "#57130b", "#ffffff"),
     Colours("#6f1720", "#3d060d", "#ffffff"),
 )

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import random
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 
+import graph_shapes as shapes
 import pytest
+
 from onnx_workbench.views.edge_curves import strokes
 from onnx_workbench.views.graph_layout import Layout, lay_out
 from onnx_workbench.views.layout.crossings import make_rows
-
-import graph_shapes as shapes
 
 NETWORKS = {
     "line": shapes.line(30),
@@ -49,8 +49,7 @@ def points_on(route):
             while len(line) > 1:
                 share = step / 16
                 line = [
-                    (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share)
-                    for a, b in zip(line, line[1:], strict=False)
+                    (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share) for a, b in pairwise(line)
                 ]
             points.append(line[0])
         here = ends[-1]
@@ -71,7 +70,7 @@ def test_every_edge_leads_downwards_from_the_bottom_of_its_source_to_the_top_of_
         assert route[0] == pytest.approx((layout.centres[source][0], from_box[3]), abs=0.2)
         assert route[-1][1] == pytest.approx(to_box[1], abs=0.2)
         assert to_box[0] <= route[-1][0] <= to_box[2]
-        assert all(a[1] <= b[1] + 1e-6 for a, b in zip(route, route[1:], strict=False))
+        assert all(a[1] <= b[1] + 1e-6 for a, b in pairwise(route))
 
 
 def test_no_edge_passes_behind_a_box(drawn):
@@ -80,7 +79,9 @@ def test_no_edge_passes_behind_a_box(drawn):
     for edge, route in zip(edges, layout.routes, strict=True):
         points = points_on(route)
         for node, (left, top, right, bottom) in enumerate(boxes):
-            inside = [p for p in points if left + 0.3 < p[0] < right - 0.3 and top + 0.3 < p[1] < bottom - 0.3]
+            inside = [
+                p for p in points if left + 0.3 < p[0] < right - 0.3 and top + 0.3 < p[1] < bottom - 0.3
+            ]
             assert not inside, (edge, node)
 
 
@@ -134,7 +135,9 @@ def test_the_long_edges_of_one_source_share_a_lane_beside_everything_that_they_p
     count, edges = shapes.line(60)
     readers = [25, 40, 55]
     layout = lay_out([(80.0, 40.0)] * count, [*edges, *((0, reader) for reader in readers)])
-    lanes = {max(route, key=lambda point: abs(point[0] - layout.centres[0][0]))[0] for route in layout.routes[-3:]}
+    lanes = {
+        max(route, key=lambda point: abs(point[0] - layout.centres[0][0]))[0] for route in layout.routes[-3:]
+    }
     assert len(lanes) == 1
     assert abs(lanes.pop() - layout.centres[0][0]) > 40
 

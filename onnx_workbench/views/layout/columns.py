@@ -41,7 +41,9 @@ def place_columns(
     for round_number in range(ROUNDS):
         # Half the way each time: two columns that both went to where the other was would never meet.
         wanted = [
-            (places[column] + sum(places[other] for other in others) / len(others)) / 2 if others else places[column]
+            (places[column] + sum(places[other] for other in others) / len(others)) / 2
+            if others
+            else places[column]
             for column, others in enumerate(columns.attached)
         ]
         places = _spread(columns, wanted)

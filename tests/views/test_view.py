@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from base64 import b64decode
+
+import nbformat
+import numpy as np
+import pytest
+from graph_shapes import skip, transformer
+from nbconvert import HTMLExporter
+from onnx import TensorProto, helper
+from PIL import Image
+from tiny_models import convnet, dense, model
+
+from onnx_workbench.core.errors import InputError, NameNotFoundError
+from onnx_workbench.sources.open import open_model
+from onnx_workbench.views.view import LARGEST_SAVED_BYTES, view
+
+
+def network(shape, count: int, *, name: str = "node_{}"):
+    boxes, edges = shape(count)
+    reads: dict[int, list[str]] = {}
+    for source, target in edges:
+        reads.setdefault(target, []).append(f"v{source}")
+    nodes = [
+        helper.make_node("Sum", reads.get(i, ["x"]), [f"v{i}"], name=name.format(i)) for i in range(boxes)
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 16])
+    y = helper.make_tensor_value_info(f"v{boxes - 1}", TensorProto.FLOAT, None)
+    return open_model(helper.make_model(helper.make_graph(nodes, "large", [x], [y])))
+
+
+def test_the_output_of_a_cell_holds_widget_picture_and_text():
+    data, _ = view(convnet())._repr_mimebundle_()
+    assert set(data) >= {"application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/plain"}
+    assert ET.fromstring(data["image/svg+xml"]).get("role") == "img"
+    assert "Conv" in data["text/plain"]
+
+
+def test_ipython_displays_all_of_it():
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(view(convnet()))
+    assert set(data) >= {"application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/plain"}
+
+
+def test_a_notebook_without_widget_state_shows_the_picture_as_html():
+    data, metadata = view(convnet())._repr_mimebundle_()
+    output = nbformat.v4.new_output("execute_result", data, metadata=metadata, execution_count=1)
+    cell = nbformat.v4.new_code_cell("view(model)", outputs=[output])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    picture = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    assert "GlobalAveragePool" in b64decode(picture[1]).decode()
+
+
+def test_without_the_widget_packages_the_picture_is_still_shown():
+    code = """
+import sys
+sys.modules["anywidget"] = None
+from onnx import parser
+from onnx_workbench.sources.open import open_model
+from onnx_workbench.views.view import view
+text = '<ir_version: 10, opset_import: ["" : 20]> g (float[2] x) => (float[2] y) { y = Relu(x) }'
+data, metadata = view(open_model(parser.parse_model(text)))._repr_mimebundle_()
+print(sorted(data), metadata)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['image/svg+xml', 'text/plain'] {}"
+
+
+@pytest.mark.parametrize("shape", [skip, transformer])
+@pytest.mark.parametrize("name", ["node_{}", "/a{}/b/c"])
+def test_the_picture_of_five_thousand_nodes_stays_under_250_kilobytes(shape, name):
+    shown = view(network(shape, 5000, name=name))
+    picture = shown.svg()
+    assert len(picture.encode()) <= LARGEST_SAVED_BYTES
+    title = ET.fromstring(picture).findtext("{http://www.w3.org/2000/svg}title")
+    assert title == f"Graph of large · {len(shown.model.nodes):,} nodes"
+    assert len(shown.widget.graph["nodes"]["x"]) == len(shown.model.nodes) + 2
+
+
+@pytest.mark.parametrize("name", ["graph.svg", "graph.png", "graph.html", "graph.txt", "GRAPH.SVG"])
+def test_the_ending_of_a_file_chooses_its_form(tmp_path, name):
+    opened = open_model(convnet())
+    path = view(opened).save(tmp_path / name)
+    assert path.name == name
+    if name.lower().endswith("svg"):
+        assert ET.fromstring(path.read_text(encoding="utf-8")).tag.endswith("svg")
+    elif name.endswith("png"):
+        with Image.open(path) as image:
+            assert image.width < image.height
+    elif name.endswith("txt"):
+        assert path.read_text(encoding="utf-8") == opened.text()
+    else:
+        assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [item.name for item in tmp_path.iterdir()] == [name]
+
+
+def test_another_ending_is_refused_with_those_that_are_known(tmp_path):
+    with pytest.raises(InputError, match=r"'graph.pdf'.*\.svg, \.png, \.html, \.txt"):
+        view(convnet()).save(tmp_path / "graph.pdf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_page_holds_the_graph_as_data_that_cannot_end_its_script(tmp_path):
+    proto = model("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    proto.graph.node[0].name = "</script><script>alert(1)</script>"
+    text = view(proto).save(tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in text
+    state = re.search(r'<script type="application/json" id="state">(.*?)</script>', text, re.DOTALL)
+    assert json.loads(state[1])["graph"]["nodes"]["name"][1] == "</script><script>alert(1)</script>"
+    assert not re.search(r"""(src|href)\s*=|https?://(?!www\.w3\.org)""", text)
+
+
+def test_a_click_is_answered_with_attributes_types_and_weights():
+    opened = open_model(convnet())
+    widget = view(opened).widget
+    widget.selected = 1
+    details = widget.details
+    kernel = opened.weight("kernel")
+    assert details["node"] == 1
+    assert ["pads", "1, 1, 1, 1"] in details["attributes"]
+    assert ["image", "float32 N×3×8×8"] in details["inputs"]
+    assert ["c", "float32 N×16×8×8"] in details["outputs"]
+    assert [weight["name"] for weight in details["weights"]] == ["kernel", "bias"]
+    rows = dict(details["weights"][0]["rows"])
+    assert rows["min … max"] == f"{kernel.min():.4g} … {kernel.max():.4g}"
+    assert rows["mean ± std"] == f"{kernel.mean(dtype=np.float64):.4g} ± {kernel.std(dtype=np.float64):.4g}"
+    counts = np.histogram(kernel.astype(np.float64), bins=32)[0]
+    assert details["weights"][0]["histogram"]["counts"] == counts.tolist()
+
+
+def test_the_answer_can_be_sent_as_json():
+    widget = view(convnet()).widget
+    for place in range(7):
+        widget.selected = place
+        assert json.loads(json.dumps(widget.details))["node"] == place
+
+
+def test_a_selection_outside_the_graph_is_not_answered():
+    widget = view(convnet()).widget
+    widget.selected = 1000
+    assert widget.details == {}
+
+
+def test_a_value_is_selected_by_its_name():
+    shown = view(convnet())
+    shown.select("p")
+    assert shown.widget.details["rows"][0] == ["operator", "GlobalAveragePool"]
+    with pytest.raises(NameNotFoundError, match="'nonsense'"):
+        shown.select("nonsense")
+
+
+def test_weights_without_content_say_why(tmp_path):
+    opened = open_model(open_model(dense()).save(tmp_path / "dense.onnx"))
+    (tmp_path / "dense.onnx").unlink()
+    widget = view(opened).widget
+    widget.selected = 1
+    rows = dict(widget.details["weights"][0]["rows"])
+    assert "content" not in rows or rows["content"].startswith("cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("weight", "row"),
+    [
+        (np.array([1.0, np.nan, np.inf, 3.0], np.float32), ["NaN or infinite", "2"]),
+        (np.array([True, False, True, False]), ["zeros", "50.0%"]),
+        (np.arange(4, dtype=np.int8), ["min … max", "0 … 3"]),
+        (np.arange(4, dtype=np.float16), ["mean ± std", "1.5 ± 1.118"]),
+    ],
+)
+def test_statistics_are_told_for_every_type_of_number(weight, row):
+    widget = view(model("g (float[4] x) => (y) { c = Identity(w) y = Relu(x) }", w=weight)).widget
+    names = widget.graph["nodes"]["title"]
+    widget.selected = names.index("Identity")
+    assert row in widget.details["weights"][0]["rows"]
+
+
+def test_a_huge_weight_is_measured_in_pieces():
+    weight = np.ones((2_000, 1_000), np.float32)
+    widget = view(model("g (float[N,2000] x) => (y) { y = MatMul(x, w) }", w=weight)).widget
+    widget.selected = 1
+    rows = dict(widget.details["weights"][0]["rows"])
+    assert rows["measured on"] == "1,000,000 of 2,000,000 elements"
+
+
+def test_an_overlay_changes_colours_and_nothing_else():
+    shown = view(convnet())
+    before = shown.widget.graph
+    assert shown.widget.overlay == {}
+    shown.overlay({"c": 1.0, "r": 2.0}, label="ms")
+    assert shown.widget.overlay["steps"] == [None, 0, 6, None, None, None, None]
+    assert shown.widget.overlay["label"] == "ms"
+    assert shown.widget.graph is before
+    shown.overlay(None)
+    assert shown.widget.overlay == {}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({}, "names nothing"),
+        ({"unknown": 1.0}, "'unknown'.*the graph has 'image'"),
+        ({"c": "fast"}, "'c' a str; it must be a mapping"),
+        ([1.0, 2.0], "is a list; it must be a mapping"),
+    ],
+)
+def test_an_overlay_that_does_not_fit_is_refused_at_once(overlay, message):
+    with pytest.raises(InputError, match=message):
+        view(convnet(), overlay=overlay)
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(InputError, match="'cubic'; it can be 'linear' or 'log'"):
+        view(convnet(), overlay={"c": 1}, overlay_scale="cubic")
+
+
+@pytest.mark.parametrize("height", [0, 100_000])
+def test_an_impossible_height_is_refused(height):
+    with pytest.raises(InputError, match=f"height is {height}"):
+        view(convnet(), height=height)
+
+
+def test_the_text_lists_nodes_with_what_they_read_and_write():
+    lines = str(view(convnet())).splitlines()
+    assert re.search(r"Conv +3×3 · 16 +image +c$", lines[4])
+    assert len(str(view(network(skip, 400))).splitlines()) < 50
+
+
+def test_two_models_make_two_graphs():
+    first, second = view(convnet()), view(dense())
+    assert first.widget.model_id != second.widget.model_id
+    assert first.widget.graph["nodes"]["title"] != second.widget.graph["nodes"]["title"]
