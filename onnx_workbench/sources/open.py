@@ -81,7 +81,7 @@ def open_model(source: object, **options: Any) -> Model:
     if (found := _live_source(source)) is not None:
         module = cast(_SourceModule, importlib.import_module(found.module))
         return module.export(source, **options)
-    if options:
+    if options and not isinstance(source, type):
         raise UnknownSourceError(
             f"{', '.join(options)}: such options go with a live module that is exported. "
             f"{_kind(source)} is opened as it is: leave them out."

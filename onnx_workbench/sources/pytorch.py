@@ -10,7 +10,9 @@ import shutil
 import tempfile
 import warnings
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import read_path
+from onnx_workbench.sources.pytorch_graph import tidy
 from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
 
 BATCH_DIMENSION = "N"
+_FAULTS = (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError, AttributeError)
 _NOISY_LOGGERS = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
@@ -41,7 +45,8 @@ def export(
 ) -> Model:
     """Return a PyTorch module as an ONNX model; ``open_model(module, ...)`` calls this.
 
-    The module is exported in eval mode, whatever its mode, and gets its own modes back.
+    The module is exported in eval mode, whatever its mode, and gets its own modes back. Each node keeps the
+    module and the source lines that it comes from, in its metadata, without the paths of this machine.
 
     Parameters
     ----------
@@ -51,8 +56,8 @@ def export(
         What the module is traced with: one tensor or array, a tuple or list of them in the order of ``forward``,
         or a dict by the names of its arguments. Shapes and dtypes count, values do not.
     input_names, output_names
-        Names in the model. None takes the arguments of ``forward``, and ``output`` (``logits`` if labels are
-        known), the keys of a dict, or the fields of a named tuple.
+        Names in the model, one for each tensor. None takes the arguments of ``forward``, and ``output``
+        (``logits`` if labels are known), the keys of a dict, or the fields of a named tuple.
     dynamic_batch
         Let the first dimension of the inputs vary; it is then called ``N``.
     opset
@@ -68,7 +73,8 @@ def export(
     Raises
     ------
     ExportError
-        If the module does not run on the example inputs, or torch cannot export it.
+        If the module does not run on the example inputs, torch cannot export it, or names and tensors differ
+        in number.
 
     Warns
     -----
@@ -83,22 +89,16 @@ def export(
     noted: Mapping[str, Any] = getattr(source, METADATA_ATTRIBUTE, None) or {}
     labels = labels if labels is not None else noted.get("labels")
     preprocessing = preprocessing if preprocessing is not None else noted.get("preprocessing")
-    options: dict[str, Any] = {} if opset is None else {"opset_version": opset}
     if isinstance(source, torch.nn.Module):
         model = _export_module(
-            source,
+            _unwrapped(source),
             example_inputs,
-            input_names,
-            output_names,
+            _Names(input_names, output_names, classifier=labels is not None),
             dynamic_batch,
-            options,
-            classifier=labels is not None,
+            opset,
         )
     elif isinstance(source, torch.export.ExportedProgram):
-        names = {"input_names": input_names, "output_names": output_names}
-        model = _export_program(
-            source, (), {}, options | {k: list(v) for k, v in names.items() if v is not None}
-        )
+        model = _export_exported(source, _Names(input_names, output_names), opset)
     else:
         raise ExportError(
             f"A torch.nn.Module or an ExportedProgram can be exported; got {type(source).__name__}."
@@ -108,59 +108,91 @@ def export(
     return model.with_metadata(labels=labels, preprocessing=preprocessing)
 
 
+@dataclass(frozen=True)
+class _Names:
+    """Names of the inputs and outputs, as far as the user chose them."""
+
+    inputs: Sequence[str] | None
+    outputs: Sequence[str] | None
+    classifier: bool = False
+
+    def options(self, found_inputs: list[str], found_outputs: list[str]) -> dict[str, Any]:
+        """Return the exporter's options; torch itself would drop a name too many without a word."""
+        return {
+            "input_names": _checked_names("input", self.inputs, found_inputs),
+            "output_names": _checked_names("output", self.outputs, found_outputs),
+        }
+
+
+def _checked_names(kind: str, chosen: Sequence[str] | None, found: list[str]) -> list[str]:
+    if chosen is None:
+        return found
+    if isinstance(chosen, str) or len(chosen) != len(found) or len(set(chosen)) != len(found):
+        raise ExportError(
+            f"{kind}_names={chosen!r}: a list of {len(found)} different name(s) is needed, one for each {kind} "
+            f"tensor. Without it they are called {found}."
+        )
+    return list(chosen)
+
+
+def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """Return the module inside torch.compile's and DataParallel's wrappers, which hide forward's arguments."""
+    wrappers = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    inner = module.module if isinstance(module, wrappers) else getattr(module, "_orig_mod", None)
+    return _unwrapped(inner) if isinstance(inner, torch.nn.Module) else module
+
+
 def _export_module(
-    module: torch.nn.Module,
-    example_inputs: object,
-    input_names: Sequence[str] | None,
-    output_names: Sequence[str] | None,
-    dynamic_batch: bool,
-    options: dict[str, Any],
-    *,
-    classifier: bool,
+    module: torch.nn.Module, example_inputs: object, names: _Names, dynamic_batch: bool, opset: int | None
 ) -> Model:
     if isinstance(module, torch.jit.ScriptModule):
         raise ExportError(
             "A ScriptModule cannot be exported: TorchScript has lost what the exporter needs.\n"
             "Give the original Python module (the class with forward), with the same weights loaded."
         )
-    positional, keywords = _arguments(module, example_inputs)
+    arguments = _arguments(module, example_inputs)
     with _eval_mode(module):
-        result = _run(module, positional, keywords)
-        inputs = [item for item in (*positional, *keywords.values()) if isinstance(item, torch.Tensor)]
-        names = list(input_names or _input_names(module, positional, keywords))
-        outputs = list(output_names or _output_names(result, names, classifier=classifier))
-        options = options | {"input_names": names, "output_names": outputs}
-        if not dynamic_batch or not any(item.ndim for item in inputs):
-            return _export_program(module, positional, keywords, options)
-        return _export_dynamic(module, positional, keywords, options)
+        result = _run(module, arguments)
+        found = _input_names(arguments)
+        options = names.options(found, _output_names(module, result, found, classifier=names.classifier))
+        if dynamic_batch and any(map(_has_batch, pytree.tree_leaves(arguments.arguments))):
+            return _export_dynamic(module, arguments, options, opset)
+        return _export_program(module, arguments, options, opset)
 
 
 def _export_dynamic(
-    module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any], options: dict[str, Any]
+    module: torch.nn.Module, arguments: inspect.BoundArguments, options: dict[str, Any], opset: int | None
 ) -> Model:
     """Export with a first dimension that varies; if the module does not allow that, with a fixed one, and say so."""
-    batch = next(item.shape[0] for item in (*positional, *keywords.values()) if _has_batch(item))
+    batch = next(item.shape[0] for item in pytree.tree_leaves(arguments.arguments) if _has_batch(item))
     # torch.export takes a dimension of size 1 for a constant, so that an example of one item is doubled.
-    wide, wide_keywords = pytree.tree_map(
-        lambda x: torch.cat([x, x]) if batch == 1 and _batched(x, 1) else x, (positional, keywords)
+    wide = inspect.BoundArguments(
+        arguments.signature,
+        OrderedDict(
+            pytree.tree_map(
+                lambda x: torch.cat([x, x]) if batch == 1 and _batched(x, 1) else x,
+                dict(arguments.arguments),
+            )
+        ),
     )
     size = 2 if batch == 1 else batch
     shapes = pytree.tree_map(
-        lambda x: {0: BATCH_DIMENSION} if _batched(x, size) else None, (wide, wide_keywords)
+        lambda x: {0: BATCH_DIMENSION} if _batched(x, size) else None, dict(wide.arguments)
     )
-    signature = shapes[0] if not keywords else _by_argument(module, *shapes)
     reason = "torch found that the module needs the example's batch size"
     try:
-        _run(module, wide, wide_keywords)
-        model = _export_program(module, wide, wide_keywords, options | {"dynamic_shapes": signature})
+        _run(module, wide)
+        model = _export_program(module, wide, options | {"dynamic_shapes": shapes}, opset)
         if any(isinstance(v.shape[0], str) for v in model.inputs if v.shape):
             return model
     except ExportError as error:
-        reason = clean_text(str(error).splitlines()[-1], limit=300)
-    model = _export_program(module, positional, keywords, options)
+        if "inferred a static shape" not in str(error):
+            reason = clean_text(str(error).splitlines()[-1], limit=300)
+    model = _export_program(module, arguments, options, opset)
     warnings.warn(
         f"The batch size of {type(module).__name__} is fixed at {batch} in the exported model: {reason}.\n"
-        "Look in forward for reshape or view with a fixed first number, and use x.flatten(1) or -1 instead.",
+        "Look in forward for reshape or view with a fixed first number, and use x.flatten(1) or -1 instead; and for "
+        "loops over the batch.",
         WorkbenchWarning,
         stacklevel=5,
     )
@@ -175,43 +207,59 @@ def _batched(item: object, size: int) -> bool:
     return isinstance(item, torch.Tensor) and item.ndim > 0 and item.shape[0] == size
 
 
-def _by_argument(
-    module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]
-) -> dict[str, Any]:
-    names = list(inspect.signature(module.forward).parameters)
-    return dict(zip(names, positional, strict=False)) | keywords
+def _export_exported(program: torch.export.ExportedProgram, names: _Names, opset: int | None) -> Model:
+    """Export what torch.export made; its own names for tensors stand in its signature."""
+    signature = program.graph_signature
+    return _export_program(
+        program, None, names.options(list(signature.user_inputs), list(signature.user_outputs)), opset
+    )
 
 
 def _export_program(
-    source: Any, positional: tuple[Any, ...], keywords: dict[str, Any], options: dict[str, Any]
+    source: Any, arguments: inspect.BoundArguments | None, options: dict[str, Any], opset: int | None
 ) -> Model:
     """Run torch's exporter, quietly, into a temporary file, and open that."""
     name = type(source).__name__
+    positional, keywords = (arguments.args, arguments.kwargs) if arguments else ((), {})
     folder = Path(tempfile.mkdtemp(prefix="onnx-workbench-"))
     try:
         with _quiet():
             program = torch.onnx.export(
-                source, positional, kwargs=keywords or None, dynamo=True, verbose=False, **options
+                source,
+                positional,
+                kwargs=keywords or None,
+                dynamo=True,
+                verbose=False,
+                opset_version=opset,
+                **options,
             )
             if program is None:
                 raise ExportError(f"torch exported nothing for {name}.")
             program.model.graph.name = name
             program.save(folder / "model.onnx")
         opened = read_path(folder / "model.onnx")
-    except (
-        torch.onnx.errors.OnnxExporterError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+    except _FAULTS as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise ExportError(f"torch cannot export {name}: {_essence(error)}") from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(opened.payloads, shutil.rmtree, folder, ignore_errors=True)
-    return Model(opened.proto, opened.payloads, source=f"PyTorch {name}")
+    tidy(opened.proto, BATCH_DIMENSION)
+    model = Model(opened.proto, opened.payloads, source=f"PyTorch {name}")
+    if opset is not None and (written := model.opsets.get("ai.onnx")) != opset:
+        raise ExportError(
+            f"torch {torch.__version__} cannot write opset {opset}: it wrote {written} instead. Leave opset out, or "
+            f"give one from {written} on that your runtime knows."
+        )
+    return model
+
+
+_ADVICE = {
+    "data-dependent": "forward decides by the values of a tensor (if, while, int(...), .item()). An ONNX graph is the "
+    "same for all inputs: use torch.where, or torch.cond.",
+    "No ONNX function found": "ONNX has no such operator: compute it from others in forward, or outside of the model.",
+}
 
 
 def _essence(error: BaseException) -> str:
@@ -220,11 +268,13 @@ def _essence(error: BaseException) -> str:
     while root.__cause__ is not None:
         root = root.__cause__
     lines = [line.strip() for line in str(root).splitlines() if line.strip()]
-    return clean_text(" ".join(lines[:4]) or type(root).__name__, limit=600)
+    text = clean_text(" ".join(lines[:4]) or type(root).__name__, limit=400)
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in str(root)), "")
+    return f"{text}\n{advice}" if advice else text
 
 
-def _arguments(module: torch.nn.Module, example_inputs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return (positional, keyword) arguments with arrays as tensors on the module's device."""
+def _arguments(module: torch.nn.Module, example_inputs: object) -> inspect.BoundArguments:
+    """Return the arguments of forward, with arrays as tensors on the module's device."""
     if example_inputs is None:
         raise ExportError(
             f"To export {type(module).__name__}, torch runs it once and needs example inputs:\n"
@@ -238,27 +288,31 @@ def _arguments(module: torch.nn.Module, example_inputs: object) -> tuple[tuple[A
             return item.detach().to(device)
         return torch.tensor(item, device=device) if hasattr(item, "__array__") else item
 
+    positional: tuple[object, ...] = ()
+    keywords: dict[str, object] = {}
     if isinstance(example_inputs, Mapping):
-        return (), {str(name): tensor(item) for name, item in example_inputs.items()}
-    items = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
-    return tuple(pytree.tree_map(tensor, item) for item in items), {}
+        keywords = {str(name): item for name, item in example_inputs.items()}
+    else:
+        positional = tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    signature = inspect.signature(module.forward)
+    try:
+        bound = signature.bind(*positional, **keywords)
+    except TypeError as error:
+        raise ExportError(
+            f"The example inputs do not fit {type(module).__name__}.forward{signature}: {error}."
+        ) from error
+    tensors = pytree.tree_map(tensor, dict(bound.arguments))
+    return inspect.BoundArguments(signature, OrderedDict(tensors))
 
 
-def _run(module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> object:
+def _run(module: torch.nn.Module, arguments: inspect.BoundArguments) -> object:
     """Return what the module gives, or raise the error that tells its fault from an export's."""
     try:
         with torch.no_grad():
-            return module(*positional, **keywords)
-    except (
-        RuntimeError,
-        TypeError,
-        ValueError,
-        IndexError,
-        AttributeError,
-        KeyError,
-        AssertionError,
-    ) as error:
-        tensors = [item for item in (*positional, *keywords.values()) if isinstance(item, torch.Tensor)]
+            return module(*arguments.args, **arguments.kwargs)
+    except (*_FAULTS, IndexError, KeyError, AssertionError) as error:
+        leaves = pytree.tree_leaves(arguments.arguments)
+        tensors = [item for item in leaves if isinstance(item, torch.Tensor)]
         given = ", ".join(f"{str(item.dtype).removeprefix('torch.')} {tuple(item.shape)}" for item in tensors)
         hint = ""
         if any(item.dtype == torch.float64 for item in tensors):
@@ -273,32 +327,33 @@ def _run(module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[st
         ) from error
 
 
-def _input_names(module: torch.nn.Module, positional: tuple[Any, ...], keywords: dict[str, Any]) -> list[str]:
+def _input_names(arguments: inspect.BoundArguments) -> list[str]:
     """Return a name for each tensor among the inputs, from forward's arguments."""
-    parameters = inspect.signature(module.forward).parameters.values()
-    named = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
-    names = [
-        *named[: len(positional)],
-        *(f"input_{i}" for i in range(len(named), len(positional))),
-        *keywords,
-    ]
     found: list[str] = []
-    for name, item in zip(names, (*positional, *keywords.values()), strict=True):
+    for name, item in arguments.arguments.items():
         leaves = [leaf for leaf in pytree.tree_leaves(item) if isinstance(leaf, torch.Tensor)]
         found += [name] if isinstance(item, torch.Tensor) else [f"{name}_{i}" for i in range(len(leaves))]
     return found
 
 
-def _output_names(result: object, taken: list[str], *, classifier: bool) -> list[str]:
+def _output_names(
+    module: torch.nn.Module, result: object, taken: list[str], *, classifier: bool
+) -> list[str]:
     """Return a name for each tensor in what the module gave."""
+    leaves = pytree.tree_leaves(result)
+    if not leaves or not all(isinstance(item, torch.Tensor) for item in leaves):
+        kinds = ", ".join(sorted({type(item).__name__ for item in leaves})) or type(result).__name__
+        raise ExportError(
+            f"{type(module).__name__}.forward returns {kinds}, and the outputs of an ONNX model are tensors."
+        )
     if isinstance(result, torch.Tensor):
         names = ["logits" if classifier and result.ndim == 2 else "output"]
-    elif isinstance(result, Mapping) and all(isinstance(item, torch.Tensor) for item in result.values()):
+    elif isinstance(result, Mapping) and len(leaves) == len(result):
         names = [str(key) for key in result]
-    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+    elif isinstance(result, tuple) and hasattr(result, "_fields") and len(leaves) == len(result):
         names = [str(field) for field in result._fields]
     else:
-        names = [f"output_{i}" for i, _ in enumerate(pytree.tree_leaves(result))]
+        names = [f"output_{i}" for i, _ in enumerate(leaves)]
     return [f"{name}_output" if name in taken else name for name in names]
 
 
