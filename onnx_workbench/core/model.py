@@ -22,7 +22,7 @@ from onnx import (
 )
 
 from onnx_workbench.core import graph_order
-from onnx_workbench.core.errors import ModelFileError, NameNotFoundError
+from onnx_workbench.core.errors import ModelFileError, NameNotFoundError, PreprocessingError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to

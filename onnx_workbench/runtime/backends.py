@@ -11,6 +11,7 @@ import numpy as np
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, Value
+from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.input_advice import advise
 from onnx_workbench.runtime.memory import available_bytes
 from onnx_workbench.runtime.runtime_errors import explain_loading, explain_running, onnxruntime_errors
@@ -100,9 +101,10 @@ class ReferenceBackend:
 
         self.inputs = _with_channels(model)
         self.output_names = tuple(value.name for value in model.outputs)
+        whole = model.to_proto()
         try:
-            self._evaluator = ReferenceEvaluator(model.to_proto())
-        except (NotImplementedError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            self._evaluator = ReferenceEvaluator(whole)
+        except (NotImplementedError, LookupError, *ONNX_ERRORS) as error:
             raise RunError(
                 f"ONNX's reference evaluator cannot load the model: {clean_text(str(error))}"
             ) from error
@@ -113,16 +115,9 @@ class ReferenceBackend:
             raise InputError(advice)
         try:
             return list(self._evaluator.run(list(output_names), dict(feeds)))
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            NotImplementedError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as e:
-            raise RunError(f"ONNX's reference evaluator failed: {clean_text(str(e), limit=600)}") from e
+        except (ArithmeticError, AttributeError, LookupError, NotImplementedError, *ONNX_ERRORS) as error:
+            reason = clean_text(str(error), limit=600)
+            raise RunError(f"ONNX's reference evaluator failed: {reason}") from error
 
 
 def _needs_low_memory(model: Model) -> bool:
