@@ -10,6 +10,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.session import Session, run
 from onnx_workbench.sources.open import open_model
+from onnx_workbench.views.playground import playground
 from onnx_workbench.views.view import view
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "classify",
     "load_image",
     "open_model",
+    "playground",
     "run",
     "summarize",
     "view",
