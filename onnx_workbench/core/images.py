@@ -89,7 +89,7 @@ def load_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> NDArra
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    return np.asarray(open_image(source, max_pixels=max_pixels))
+    return np.array(open_image(source, max_pixels=max_pixels))  # a copy: Pillow's own memory is read-only
 
 
 def open_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> Image.Image:

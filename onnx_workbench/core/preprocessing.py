@@ -104,6 +104,8 @@ class Preprocessing:
             raise PreprocessingError(
                 "scale=0 would make every picture black. For values 0..255, give scale=1."
             )
+        for name in ("crop_fraction", "scale"):
+            object.__setattr__(self, name, float(getattr(self, name)))  # numpy's numbers are no JSON
         for name in ("mean", "std"):
             object.__setattr__(self, name, self._per_channel(name, getattr(self, name)))
         if np.any(np.asarray(self.std) == 0):
