@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from onnx import GraphProto
 
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.graph_order import execution_order
 from onnx_workbench.core.model import Model, Value
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.input_advice import advise
@@ -102,6 +104,9 @@ class ReferenceBackend:
         self.inputs = _with_channels(model)
         self.output_names = tuple(value.name for value in model.outputs)
         whole = model.to_proto()
+        ordered = GraphProto(node=execution_order(whole.graph))  # the evaluator takes the file's order
+        del whole.graph.node[:]
+        whole.graph.node.extend(ordered.node)
         try:
             self._evaluator = ReferenceEvaluator(whole)
         except (NotImplementedError, LookupError, *ONNX_ERRORS) as error:
