@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST_WHOLE_PICTURE = 300
 LARGEST_SAVED_BYTES = 250_000
+LARGEST_PNG_BESIDE = 120
 _TEXT_LINES = 40
 
 
@@ -203,6 +205,19 @@ class GraphView:
         whole = len(self.model.nodes) <= limit
         return self._picture(self.drawn if whole else draw_small(self.model, limit))
 
+    def _png_beside(self) -> dict[str, str]:
+        """Return the picture that JupyterLab shows in notebooks it does not trust; it hides SVG and widgets there.
+
+        Large graphs go without: drawing them would keep the cell waiting.
+        """
+        if len(self.drawn.nodes) > LARGEST_PNG_BESIDE:
+            return {}
+        try:
+            picture = figures.small_png(self._picture(self.drawn))
+        except MissingPackageError:
+            return {}
+        return {"image/png": base64.b64encode(picture).decode("ascii")}
+
     def __str__(self) -> str:
         """Return the graph as lines: each node with what it reads and writes; long graphs are cut."""
         picture = Picture(self.drawn)
@@ -221,7 +236,7 @@ class GraphView:
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return widget, picture and text at once: each reader takes the best it can show."""
-        bundle: dict[str, Any] = {"text/plain": str(self), "image/svg+xml": self.svg()}
+        bundle: dict[str, Any] = {"text/plain": str(self), "image/svg+xml": self.svg(), **self._png_beside()}
         metadata: dict[str, Any] = {}
         try:
             displayed = self.widget._repr_mimebundle_()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -36,7 +37,14 @@ def network(shape, count: int, *, name: str = "node_{}"):
 
 def test_the_output_of_a_cell_holds_widget_picture_and_text():
     data, _ = view(convnet())._repr_mimebundle_()
-    assert set(data) >= {"application/vnd.jupyter.widget-view+json", "image/svg+xml", "text/plain"}
+    assert set(data) == {
+        "application/vnd.jupyter.widget-view+json",
+        "image/svg+xml",
+        "image/png",
+        "text/plain",
+    }
+    assert len(data["image/svg+xml"]) + len(data["image/png"]) <= LARGEST_SAVED_BYTES
+    assert Image.open(io.BytesIO(b64decode(data["image/png"]))).format == "PNG"
     assert ET.fromstring(data["image/svg+xml"]).get("role") == "img"
     assert "Conv" in data["text/plain"]
 
@@ -60,7 +68,7 @@ def test_a_notebook_without_widget_state_shows_the_picture_as_html():
 def test_without_the_widget_packages_the_picture_is_still_shown():
     code = """
 import sys
-sys.modules["anywidget"] = None
+sys.modules["anywidget"] = sys.modules["matplotlib"] = None
 from onnx import parser
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.view import view
