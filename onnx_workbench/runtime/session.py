@@ -108,7 +108,7 @@ class Session:
         """
         feeds = inputs if type(inputs) is dict else self._by_name(inputs)
         for array in feeds.values():
-            if type(array) is not np.ndarray:
+            if type(array) is not np.ndarray or not array.dtype.isnative:
                 feeds = self._as_arrays(feeds)
                 break
         if self.model is None:
@@ -182,6 +182,8 @@ def _as_input(name: str, item: Any, dtype: str) -> Any:
         raise InputError(
             f"Input {clean_text(name)!r} takes an array, and this {type(item).__name__} cannot become one: {error}"
         ) from error
+    if not array.dtype.isnative:  # onnxruntime would take the bytes in the wrong order, silently
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind in "OU" and dtype != "string":
         raise InputError(
             f"Input {clean_text(name)!r} takes an array of numbers ({dtype or 'any dtype'}); got {type(item).__name__}."
