@@ -50,8 +50,9 @@ def open_model(source: object, **options: Any) -> Model:
         - a ``torch.nn.Module`` or ``torch.export.ExportedProgram``, which is exported;
         - a `Model`, which is returned unchanged.
     **options
-        For live objects only. PyTorch: ``example_inputs`` (needed), ``input_names``, ``output_names``,
-        ``dynamic_batch``, ``opset``, ``labels``, ``preprocessing``; see ``onnx_workbench.sources.pytorch.export``.
+        For live objects only. PyTorch: ``example_inputs`` (needed, unless ``training.fit`` noted it),
+        ``input_names``, ``output_names``, ``dynamic_batch``, ``opset``, ``labels``, ``preprocessing``; see
+        ``onnx_workbench.sources.pytorch.export``.
 
     Returns
     -------

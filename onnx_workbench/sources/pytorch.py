@@ -12,7 +12,6 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import read_path
 from onnx_workbench.sources.pytorch_graph import tidy
 from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
+from onnx_workbench.sources.pytorch_names import Names, names_of_inputs, names_of_outputs
 
 BATCH_DIMENSION = "N"
 _FAULTS = (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError, AttributeError)
@@ -54,10 +54,12 @@ def export(
         A ``torch.nn.Module``, or a ``torch.export.ExportedProgram`` (which brings its own inputs).
     example_inputs
         What the module is traced with: one tensor or array, a tuple or list of them in the order of ``forward``,
-        or a dict by the names of its arguments. Shapes and dtypes count, values do not.
+        or a dict by the names of its arguments. Shapes and dtypes count, values do not. None takes what
+        ``training.fit`` noted on the module, if it did.
     input_names, output_names
-        Names in the model, one for each tensor. None takes the arguments of ``forward``, and ``output``
-        (``logits`` if labels are known), the keys of a dict, or the fields of a named tuple.
+        Names in the model, one for each tensor. None takes the arguments of ``forward`` (``image`` if there is one
+        and preprocessing is known), and ``output`` (``logits`` if labels are known), the keys of a dict, or the
+        fields of a named tuple.
     dynamic_batch
         Let the first dimension of the inputs vary; it is then called ``N``.
     opset
@@ -89,16 +91,18 @@ def export(
     noted: Mapping[str, Any] = getattr(source, METADATA_ATTRIBUTE, None) or {}
     labels = labels if labels is not None else noted.get("labels")
     preprocessing = preprocessing if preprocessing is not None else noted.get("preprocessing")
+    example_inputs = example_inputs if example_inputs is not None else noted.get("example_inputs")
+    names = Names(input_names, output_names, preprocessing is not None, labels is not None)
     if isinstance(source, torch.nn.Module):
         model = _export_module(
             _unwrapped(source),
             example_inputs,
-            _Names(input_names, output_names, classifier=labels is not None),
+            names,
             dynamic_batch,
             opset,
         )
     elif isinstance(source, torch.export.ExportedProgram):
-        model = _export_exported(source, _Names(input_names, output_names), opset)
+        model = _export_exported(source, names, opset)
     else:
         raise ExportError(
             f"A torch.nn.Module or an ExportedProgram can be exported; got {type(source).__name__}."
@@ -106,33 +110,6 @@ def export(
     if labels is None and preprocessing is None:
         return model
     return model.with_metadata(labels=labels, preprocessing=preprocessing)
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Names of the inputs and outputs, as far as the user chose them."""
-
-    inputs: Sequence[str] | None
-    outputs: Sequence[str] | None
-    classifier: bool = False
-
-    def options(self, found_inputs: list[str], found_outputs: list[str]) -> dict[str, Any]:
-        """Return the exporter's options; torch itself would drop a name too many without a word."""
-        return {
-            "input_names": _checked_names("input", self.inputs, found_inputs),
-            "output_names": _checked_names("output", self.outputs, found_outputs),
-        }
-
-
-def _checked_names(kind: str, chosen: Sequence[str] | None, found: list[str]) -> list[str]:
-    if chosen is None:
-        return found
-    if isinstance(chosen, str) or len(chosen) != len(found) or len(set(chosen)) != len(found):
-        raise ExportError(
-            f"{kind}_names={chosen!r}: a list of {len(found)} different name(s) is needed, one for each {kind} "
-            f"tensor. Without it they are called {found}."
-        )
-    return list(chosen)
 
 
 def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
@@ -143,7 +120,7 @@ def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def _export_module(
-    module: torch.nn.Module, example_inputs: object, names: _Names, dynamic_batch: bool, opset: int | None
+    module: torch.nn.Module, example_inputs: object, names: Names, dynamic_batch: bool, opset: int | None
 ) -> Model:
     if isinstance(module, torch.jit.ScriptModule):
         raise ExportError(
@@ -153,8 +130,11 @@ def _export_module(
     arguments = _arguments(module, example_inputs)
     with _eval_mode(module):
         result = _run(module, arguments)
-        found = _input_names(arguments)
-        options = names.options(found, _output_names(module, result, found, classifier=names.classifier))
+        options = names.options(
+            names_of_inputs(arguments),
+            names_of_outputs(module, result, is_classifier=names.is_classifier),
+            weights=list(module.state_dict()),
+        )
         if dynamic_batch and any(map(_has_batch, pytree.tree_leaves(arguments.arguments))):
             return _export_dynamic(module, arguments, options, opset)
         return _export_program(module, arguments, options, opset)
@@ -207,12 +187,13 @@ def _batched(item: object, size: int) -> bool:
     return isinstance(item, torch.Tensor) and item.ndim > 0 and item.shape[0] == size
 
 
-def _export_exported(program: torch.export.ExportedProgram, names: _Names, opset: int | None) -> Model:
+def _export_exported(program: torch.export.ExportedProgram, names: Names, opset: int | None) -> Model:
     """Export what torch.export made; its own names for tensors stand in its signature."""
     signature = program.graph_signature
-    return _export_program(
-        program, None, names.options(list(signature.user_inputs), list(signature.user_outputs)), opset
+    options = names.options(
+        list(signature.user_inputs), list(signature.user_outputs), weights=list(program.state_dict)
     )
+    return _export_program(program, None, options, opset)
 
 
 def _export_program(
@@ -221,6 +202,8 @@ def _export_program(
     """Run torch's exporter, quietly, into a temporary file, and open that."""
     name = type(source).__name__
     positional, keywords = (arguments.args, arguments.kwargs) if arguments else ((), {})
+    if positional and isinstance(positional[-1], dict) and not keywords:
+        positional = (*positional, {})  # torch takes a dict at the end for the keywords
     folder = Path(tempfile.mkdtemp(prefix="onnx-workbench-"))
     try:
         with _quiet():
@@ -325,36 +308,6 @@ def _run(module: torch.nn.Module, arguments: inspect.BoundArguments) -> object:
             f"{type(module).__name__} itself does not run on the example inputs ({given}): "
             f"{clean_text(str(error), limit=300)}{hint}"
         ) from error
-
-
-def _input_names(arguments: inspect.BoundArguments) -> list[str]:
-    """Return a name for each tensor among the inputs, from forward's arguments."""
-    found: list[str] = []
-    for name, item in arguments.arguments.items():
-        leaves = [leaf for leaf in pytree.tree_leaves(item) if isinstance(leaf, torch.Tensor)]
-        found += [name] if isinstance(item, torch.Tensor) else [f"{name}_{i}" for i in range(len(leaves))]
-    return found
-
-
-def _output_names(
-    module: torch.nn.Module, result: object, taken: list[str], *, classifier: bool
-) -> list[str]:
-    """Return a name for each tensor in what the module gave."""
-    leaves = pytree.tree_leaves(result)
-    if not leaves or not all(isinstance(item, torch.Tensor) for item in leaves):
-        kinds = ", ".join(sorted({type(item).__name__ for item in leaves})) or type(result).__name__
-        raise ExportError(
-            f"{type(module).__name__}.forward returns {kinds}, and the outputs of an ONNX model are tensors."
-        )
-    if isinstance(result, torch.Tensor):
-        names = ["logits" if classifier and result.ndim == 2 else "output"]
-    elif isinstance(result, Mapping) and len(leaves) == len(result):
-        names = [str(key) for key in result]
-    elif isinstance(result, tuple) and hasattr(result, "_fields") and len(leaves) == len(result):
-        names = [str(field) for field in result._fields]
-    else:
-        names = [f"output_{i}" for i, _ in enumerate(leaves)]
-    return [f"{name}_output" if name in taken else name for name in names]
 
 
 @contextlib.contextmanager

@@ -42,12 +42,18 @@ class History:
         """The epoch, from 1, whose weights were kept; 0 if none was finished."""
         return int(np.argmax(self.accuracies)) + 1 if self.accuracies else 0
 
+    @property
+    def kept(self) -> str:
+        """Which weights were kept, in words."""
+        return f"the weights of epoch {self.best_epoch}" if self.best_epoch else "its first weights"
+
     def __str__(self) -> str:
         """Return one line: epochs, best accuracy, last loss."""
         if not self.accuracies:
             return "no epoch finished"
+        count = len(self.losses)
         return (
-            f"{len(self.losses)} epochs{' (stopped)' if self.stopped else ''}, validation accuracy "
+            f"{count} epoch{'s' * (count != 1)}{' (stopped)' if self.stopped else ''}, validation accuracy "
             f"{max(self.accuracies):.1%} in epoch {self.best_epoch}, loss {self.losses[-1]:.3f}"
         )
 
@@ -67,9 +73,10 @@ def fit(
 ) -> Network:
     """Train a classifier and return it, in eval mode, with the weights of its best epoch.
 
-    A tenth of the training pictures is kept back to tell the best epoch; the test pictures are not touched.
-    Ctrl-C stops the training and keeps the best so far. Labels and preprocessing of the data are noted on the
-    network, so that ``open_model(network, example_inputs=data.example)`` writes them into the model.
+    A tenth of the training pictures is kept back to tell the best epoch (of fewer than ten, none: all of them tell
+    it); the test pictures are not touched. Ctrl-C stops the training and keeps the best so far. Labels, preprocessing
+    and an example of the data are noted on the network, so that ``open_model(network)`` knows how to export it, and
+    writes labels and preprocessing into the model.
 
     Parameters
     ----------
@@ -93,7 +100,7 @@ def fit(
     Raises
     ------
     InputError
-        If the network does not take the pictures, or gives another number of classes.
+        If the network does not take the pictures, gives another number of classes, or an argument is impossible.
     TrainingError
         If the loss becomes NaN or infinite; the network keeps the best weights so far.
 
@@ -104,30 +111,30 @@ def fit(
     require("torch", purpose="to train networks", extra="torch")
     import torch
 
-    if not isinstance(network, torch.nn.Module):
-        raise InputError(
-            f"fit takes a torch.nn.Module and a data set, in this order; got {type(network).__name__} first."
-        )
-    if epochs < 1 or batch_size < 1:
-        raise InputError(
-            f"At least one epoch and one picture a step; got epochs={epochs}, batch_size={batch_size}."
-        )
+    _check_kinds(network, data)
+    _check_counts(epochs=epochs, batch_size=batch_size, threads=1 if threads is None else threads)
+    if not 0 < learning_rate < math.inf:
+        raise InputError(f"learning_rate is a finite number above 0; got {learning_rate!r}.")
     _check_fits(network, data)
     record = History()
-    with _threads(threads), torch.random.fork_rng(devices=[]):
+    device = _device(network)
+    with _threads(threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         best = _train(
             network, data, record, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
         )
     network.load_state_dict(best)
     network.eval()
-    setattr(network, METADATA_ATTRIBUTE, {"labels": data.labels, "preprocessing": data.preprocessing})
+    noted = {"labels": data.labels, "preprocessing": data.preprocessing, "example_inputs": data.example}
+    setattr(network, METADATA_ATTRIBUTE, noted)
     setattr(network, _HISTORY_ATTRIBUTE, record)
     if record.losses and not math.isfinite(record.losses[-1]):
         raise TrainingError(
-            f"The loss became {record.losses[-1]} in epoch {len(record.losses)}; the network has the weights of epoch "
-            f"{record.best_epoch} again.\nA smaller learning_rate than {learning_rate:g} usually helps."
+            f"The loss became {record.losses[-1]} in epoch {len(record.losses)}; the network has {record.kept} again.\n"
+            f"A smaller learning_rate than {learning_rate:g} usually helps."
         )
+    if record.stopped:
+        warnings.warn(f"Training stopped: the network has {record.kept}.", WorkbenchWarning, stacklevel=2)
     return network
 
 
@@ -148,23 +155,33 @@ def history(network: torch.nn.Module) -> History:
 def evaluate(network: torch.nn.Module, data: Dataset) -> float:
     """Return a network's accuracy on the test pictures, 0 to 1, run by PyTorch in eval mode."""
     require("torch", purpose="to run networks", extra="torch")
-    return _accuracy(network, data.test_inputs, data.test_labels)
+    with _eval_mode(network):
+        return _accuracy(network, data.test_inputs, data.test_labels)
 
 
 def _accuracy(network: torch.nn.Module, inputs: NDArray[Any], labels: NDArray[np.int64]) -> float:
     import torch
 
     device = _device(network)
-    was_training = network.training
-    network.eval()
     right = 0
     with torch.no_grad():
         for start in range(0, len(inputs), _EVALUATION_BATCH):
             batch = torch.from_numpy(inputs[start : start + _EVALUATION_BATCH]).to(device)
             found = network(batch).argmax(dim=1).cpu().numpy()
             right += int((found == labels[start : start + _EVALUATION_BATCH]).sum())
-    network.train(was_training)
     return right / len(inputs)
+
+
+@contextmanager
+def _eval_mode(network: torch.nn.Module) -> Iterator[None]:
+    """Put a network into eval mode, and each of its parts back into its own."""
+    modes = {part: part.training for part in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 def _device(network: torch.nn.Module) -> torch.device:
@@ -174,6 +191,22 @@ def _device(network: torch.nn.Module) -> torch.device:
     return parameter.device if parameter is not None else torch.device("cpu")
 
 
+def _check_kinds(network: object, data: object) -> None:
+    import torch
+
+    if not isinstance(network, torch.nn.Module) or not isinstance(data, Dataset):
+        raise InputError(
+            "fit takes a torch.nn.Module and a Dataset, in this order; got "
+            f"{type(network).__name__} and {type(data).__name__}."
+        )
+
+
+def _check_counts(**counts: object) -> None:
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise InputError(f"{name} is a whole number from 1; got {count!r}.")
+
+
 def _check_fits(network: torch.nn.Module, data: Dataset) -> None:
     """Raise if the network does not take the pictures, has nothing to learn, or gives other classes."""
     import torch
@@ -181,18 +214,14 @@ def _check_fits(network: torch.nn.Module, data: Dataset) -> None:
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{type(network).__name__} has no weights that can be trained.")
     example = torch.from_numpy(data.example)
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
+        with _eval_mode(network), torch.no_grad():
             logits = network(example.to(_device(network)))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{type(network).__name__} does not run on the pictures, {data.example.dtype} {data.example.shape}: "
             f"{clean_text(str(error), limit=300)}"
         ) from error
-    finally:
-        network.train(was_training)
     classes = len(data.labels)
     if not isinstance(logits, torch.Tensor) or logits.shape != (len(example), classes):
         given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
@@ -215,7 +244,7 @@ def _threads(wanted: int | None) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    count = wanted or default_threads()
+    count = default_threads() if wanted is None else wanted
     if count:
         torch.set_num_threads(count)
     try:
@@ -238,9 +267,10 @@ def _train(
 
     device = _device(network)
     order = torch.randperm(len(data.train_inputs))
-    kept_back, used = order[: len(order) // 10].numpy(), order[len(order) // 10 :]
+    used = order[len(order) // 10 :]
+    kept_back = (order[: len(order) // 10] if len(order) >= 10 else order).numpy()
     inputs, labels = torch.from_numpy(data.train_inputs), torch.from_numpy(data.train_labels.astype(np.int64))
-    check = (data.train_inputs[kept_back], data.train_labels[kept_back]) if len(kept_back) else None
+    check = data.train_inputs[kept_back], data.train_labels[kept_back]
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=learning_rate)
     steps = epochs * math.ceil(len(used) / batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
@@ -252,8 +282,8 @@ def _train(
                 network.train()
                 losses: list[float] = []
                 for part in used[torch.randperm(len(used))].split(batch_size):
-                    if len(part) == 1 and losses:
-                        continue  # BatchNorm cannot learn from a single picture
+                    if len(part) < batch_size and len(part) == 1 and losses:
+                        continue  # BatchNorm cannot learn from a single picture left over
                     loss = torch.nn.functional.cross_entropy(
                         network(inputs[part].to(device)), labels[part].to(device)
                     )
@@ -266,15 +296,14 @@ def _train(
                 record.losses.append(float(np.mean(losses)))
                 if not math.isfinite(record.losses[-1]):
                     break
-                record.accuracies.append(_accuracy(network, *check) if check else 0.0)
+                network.eval()
+                record.accuracies.append(_accuracy(network, *check))
                 progress.set_postfix(loss=f"{record.losses[-1]:.3f}", accuracy=f"{record.accuracies[-1]:.1%}")
                 show(record)
                 if record.best_epoch == len(record.accuracies):
                     best = copy.deepcopy(network.state_dict())
         except KeyboardInterrupt:
             record.stopped = True
-            kept = f"the weights of epoch {record.best_epoch}" if record.accuracies else "its first weights"
-            warnings.warn(f"Training stopped: the network has {kept}.", WorkbenchWarning, stacklevel=4)
     return best
 
 
