@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -153,6 +155,23 @@ def test_a_selection_from_python_is_shown(lab):
     graph.wait_for(timeout=10_000)
     lab.kernel("shown.select('r')")
     graph.locator(".ow-panel h3", has_text="Relu").wait_for(timeout=2000)
+
+
+def test_the_saved_page_works_without_jupyter_and_without_network(browser, tmp_path):
+    namespace: dict[str, Any] = {}
+    exec(SMALL, namespace)
+    path = namespace["view"](namespace["small"](HOSTILE)).save(tmp_path / "graph.html")
+    page = browser.new_page()
+    requests, problems = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    page.locator(".ow-graph[data-ready=true]").wait_for(timeout=10_000)
+    page.locator("[data-node='2']").click()
+    assert HOSTILE in page.locator(".ow-panel").inner_text()
+    assert (requests, problems) == ([path.as_uri()], [])
+    page.close()
 
 
 def test_an_executed_notebook_shows_its_graph_when_opened_without_running_anything(lab, server):
