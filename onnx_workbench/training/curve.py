@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 _WIDTH, _HEIGHT, _MARGIN = 420, 150, 34
@@ -10,7 +11,7 @@ _WIDTH, _HEIGHT, _MARGIN = 420, 150, 34
 def curve_svg(losses: Sequence[float], accuracies: Sequence[float]) -> str:
     """Return loss (falling) and validation accuracy (rising) over the epochs."""
     count = max(len(losses), 2)
-    top = max([*losses, 1e-9])
+    top = max([*filter(math.isfinite, losses), 1e-9])
     lines = (
         (losses, top, "#b05030", f"loss {losses[-1]:.3f}" if losses else "loss"),
         (accuracies, 1.0, "#3070a0", f"accuracy {accuracies[-1]:.1%}" if accuracies else "accuracy"),
@@ -26,13 +27,15 @@ def curve_svg(losses: Sequence[float], accuracies: Sequence[float]) -> str:
                 10 + (_HEIGHT - 40) * (1 - min(value / largest, 1.0)),
             )
             for i, value in enumerate(values)
+            if math.isfinite(value)  # a training may end with NaN
         ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{color}"/>' for x, y in points]
         x = _MARGIN + 190 * index
         parts.append(f'<text x="{x}" y="{_HEIGHT - 8}" fill="{color}" font-size="13">{name}</text>')
-    label = f"Training curve after {len(losses)} epochs: {lines[0][3]}, validation {lines[1][3]}"
+    epochs = f"{len(losses)} epoch{'s' * (len(losses) != 1)}"
+    label = f"Training curve after {epochs}: {lines[0][3]}, validation {lines[1][3]}"
     return (
         f'<svg role="img" aria-label="{label}" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">'

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,11 +47,13 @@ def fetch(address: str, *, md5: str, size_bytes: int) -> Path:
     target = cache_folder() / address.rsplit("/", 1)[-1]
     if target.is_file() and target.stat().st_size == size_bytes and _md5_of(target) == md5:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         return write_atomic(target, _pieces(address, md5, size_bytes))
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
+    except DownloadError:
+        raise
+    except (OSError, http.client.HTTPException) as error:  # no network, a broken answer, a full disk
+        reason = getattr(error, "reason", None) or error
         raise DownloadError(
             f"{target.name} ({format_bytes(size_bytes)}) could not be fetched from {address}: {reason}.\n"
             f"Without internet, put the file into {target.parent} yourself, or use training.signs(), which needs none."

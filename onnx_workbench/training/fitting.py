@@ -39,8 +39,8 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, from 1, whose weights were kept; 0 if none was finished."""
-        return int(np.argmax(self.accuracies)) + 1 if self.accuracies else 0
+        """The epoch, from 1, whose weights were kept: of equals the last; 0 if none was finished."""
+        return len(self.accuracies) - int(np.argmax(self.accuracies[::-1])) if self.accuracies else 0
 
     @property
     def kept(self) -> str:
@@ -111,7 +111,7 @@ def fit(
     require("torch", purpose="to train networks", extra="torch")
     import torch
 
-    _check_kinds(network, data)
+    _check_kinds("fit", network, data)
     _check_counts(epochs=epochs, batch_size=batch_size, threads=1 if threads is None else threads)
     if not 0 < learning_rate < math.inf:
         raise InputError(f"learning_rate is a finite number above 0; got {learning_rate!r}.")
@@ -153,8 +153,16 @@ def history(network: torch.nn.Module) -> History:
 
 
 def evaluate(network: torch.nn.Module, data: Dataset) -> float:
-    """Return a network's accuracy on the test pictures, 0 to 1, run by PyTorch in eval mode."""
+    """Return a network's accuracy on the test pictures, 0 to 1, run by PyTorch in eval mode.
+
+    Raises
+    ------
+    InputError
+        If the network does not take the pictures, or gives another number of classes.
+    """
     require("torch", purpose="to run networks", extra="torch")
+    _check_kinds("evaluate", network, data)
+    _logits_of_example(network, data)
     with _eval_mode(network):
         return _accuracy(network, data.test_inputs, data.test_labels)
 
@@ -191,12 +199,12 @@ def _device(network: torch.nn.Module) -> torch.device:
     return parameter.device if parameter is not None else torch.device("cpu")
 
 
-def _check_kinds(network: object, data: object) -> None:
+def _check_kinds(verb: str, network: object, data: object) -> None:
     import torch
 
     if not isinstance(network, torch.nn.Module) or not isinstance(data, Dataset):
         raise InputError(
-            "fit takes a torch.nn.Module and a Dataset, in this order; got "
+            f"{verb} takes a torch.nn.Module and a Dataset, in this order; got "
             f"{type(network).__name__} and {type(data).__name__}."
         )
 
@@ -208,11 +216,25 @@ def _check_counts(**counts: object) -> None:
 
 
 def _check_fits(network: torch.nn.Module, data: Dataset) -> None:
-    """Raise if the network does not take the pictures, has nothing to learn, or gives other classes."""
+    """Raise if the network has nothing to learn, or does not fit the pictures and classes."""
     import torch
 
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{type(network).__name__} has no weights that can be trained.")
+    logits = _logits_of_example(network, data)
+    sums = logits.sum(dim=1)
+    if bool((logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)):
+        warnings.warn(
+            "The network ends with a softmax, and the loss applies its own: leave it out, or the training is slow.",
+            WorkbenchWarning,
+            stacklevel=3,
+        )
+
+
+def _logits_of_example(network: torch.nn.Module, data: Dataset) -> torch.Tensor:
+    """Return what a network gives for the example, or raise if it does not take it, or gives no logits."""
+    import torch
+
     example = torch.from_numpy(data.example)
     try:
         with _eval_mode(network), torch.no_grad():
@@ -229,14 +251,7 @@ def _check_fits(network: torch.nn.Module, data: Dataset) -> None:
             f"The network should give logits of shape ({len(example)}, {classes}), one for each of {classes} classes; "
             f"it gives {given}."
         )
-    if bool((logits >= 0).all()) and torch.allclose(
-        logits.sum(dim=1), torch.ones(len(example), device=logits.device)
-    ):
-        warnings.warn(
-            "The network ends with a softmax, and the loss applies its own: leave it out, or the training is slow.",
-            WorkbenchWarning,
-            stacklevel=3,
-        )
+    return logits
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from onnx_workbench.core.errors import require
+from onnx_workbench.core.errors import InputError, require
 from onnx_workbench.training.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -29,11 +29,21 @@ def small_convnet(data: Dataset, *, width: int = 16, seed: int = 0) -> torch.nn.
     torch.nn.Sequential
         From (N, C, height, width) float32 to logits (N, classes).
 
+    Raises
+    ------
+    InputError
+        If the data set's preprocessing gives NHWC.
+
     Examples
     --------
     >>> network = training.small_convnet(training.signs())
     """
     require("torch", purpose="to make and train networks", extra="torch")
+    if data.preprocessing.layout != "NCHW":
+        raise InputError(
+            f"torch's convolutions take NCHW, and the preprocessing of {data.name} gives "
+            f"{data.preprocessing.layout}: give the Dataset a Preprocessing with layout='NCHW'."
+        )
     import torch
     from torch import nn
 

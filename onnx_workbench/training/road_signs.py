@@ -57,6 +57,8 @@ def signs(train: int = 2400, test: int = 800, *, seed: int = 0) -> Dataset:
     """
     if train < 1 or test < 1:
         raise InputError(f"At least one picture is needed in each part; got train={train}, test={test}.")
+    if seed < 0:
+        raise InputError(f"seed is a whole number from 0; got {seed}.")
     train_stream, test_stream = np.random.default_rng(seed).spawn(2)
     train_images, train_labels = _pictures(train, train_stream)
     test_images, test_labels = _pictures(test, test_stream)
