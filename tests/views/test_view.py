@@ -163,13 +163,14 @@ def test_a_value_is_selected_by_its_name():
         shown.select("nonsense")
 
 
-def test_weights_without_content_say_why(tmp_path):
-    opened = open_model(open_model(dense()).save(tmp_path / "dense.onnx"))
-    (tmp_path / "dense.onnx").unlink()
-    widget = view(opened).widget
+def test_weights_that_cannot_be_read_any_more_say_why(tmp_path):
+    path = open_model(dense()).save(tmp_path / "dense.onnx")
+    widget = view(open_model(path)).widget
+    path.write_bytes(b"something else")
     widget.selected = 1
     rows = dict(widget.details["weights"][0]["rows"])
-    assert "content" not in rows or rows["content"].startswith("cannot be read")
+    assert rows["content"].startswith("cannot be read: ")
+    assert rows["type"] == "float32 16×64"
 
 
 @pytest.mark.parametrize(
