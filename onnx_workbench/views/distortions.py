@@ -14,16 +14,16 @@ from PIL import Image, ImageFilter
 class Distortion:
     """A slider: its ends, its step, and what its numbers mean; 0 leaves the picture as it is."""
 
-    lowest: float
-    highest: float
-    step: float
+    lowest: int
+    highest: int
+    step: int
     meaning: str
 
 
 DISTORTIONS = {
     "rotate": Distortion(-180, 180, 5, "Degrees, against the clock"),
     "dim": Distortion(0, 95, 5, "Per cent of the light that is taken away"),
-    "blur": Distortion(0, 10, 0.5, "Radius, in per cent of the picture's shorter side"),
+    "blur": Distortion(0, 10, 1, "Radius, in per cent of the picture's shorter side"),
     "noise": Distortion(0, 100, 5, "Standard deviation, where white is 255"),
 }
 

@@ -124,13 +124,12 @@ class Playground:
             )
         }
         for name, distortion in DISTORTIONS.items():
-            controls[name] = ipywidgets.FloatSlider(
+            controls[name] = ipywidgets.IntSlider(
                 min=distortion.lowest,
                 max=distortion.highest,
                 step=distortion.step,
                 description=name,
                 tooltip=distortion.meaning,
-                readout_format="g",
                 style=named,
                 layout=wide,
             )
