@@ -19,8 +19,8 @@ from packaging.version import Version
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
-ONLY_ON_BINDER = {"pytorch-cpu>=2.9", "nomkl"}
-NOT_ON_BINDER = {"pytorch>=2.9", "scikit-learn>=1.5"}
+ONLY_ON_BINDER = {"pytorch-cpu>=2.13", "nomkl"}
+NOT_ON_BINDER = {"pytorch>=2.13", "scikit-learn>=1.5"}
 ENVIRONMENTS = ["environment.yml", "binder/environment.yml"]
 # What Binder's base image held in 2026: a higher floor would install JupyterLab a second time at each build.
 BINDER_BASE = {"jupyterlab": "4.4.9", "ipywidgets": "8.1.7"}
@@ -30,10 +30,24 @@ def environment(path):
     return yaml.safe_load((PROJECT / path).read_text())
 
 
-def conda_requirements(path):
-    return [
-        Requirement(entry) for entry in environment(path)["dependencies"] if not entry.startswith("python=")
+def entries(path):
+    """Return the environment's packages, those that pip installs included."""
+    listed = environment(path)["dependencies"]
+    return [e for e in listed if isinstance(e, str)] + [
+        e for part in listed if isinstance(part, dict) for e in part["pip"]
     ]
+
+
+def conda_requirements(path):
+    return [Requirement(entry) for entry in entries(path) if not entry.startswith("python=")]
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS)
+def test_pip_installs_nothing_that_could_bring_a_second_torch(path):
+    (part,) = (part for part in environment(path)["dependencies"] if isinstance(part, dict))
+    needed = importlib.metadata.requires("onnxscript") or []
+    assert [Requirement(entry).name for entry in part["pip"]] == ["onnxscript"]
+    assert not [entry for entry in needed if Requirement(entry).name == "torch" and "extra" not in entry]
 
 
 def project():
@@ -79,7 +93,7 @@ def test_conda_installs_nothing_that_the_package_does_not_need():
 
 
 def test_the_two_environment_files_differ_only_as_agreed():
-    home, binder = (set(environment(path)["dependencies"]) for path in ENVIRONMENTS)
+    home, binder = (set(entries(path)) for path in ENVIRONMENTS)
     assert binder - home == ONLY_ON_BINDER
     assert home - binder == NOT_ON_BINDER
 
@@ -87,12 +101,12 @@ def test_the_two_environment_files_differ_only_as_agreed():
 @pytest.mark.parametrize("path", ENVIRONMENTS)
 def test_only_conda_forge_is_asked_and_no_cuda(path):
     assert environment(path)["channels"] == ["conda-forge", "nodefaults"]
-    assert not re.search(r"cuda|gpu|nvidia", " ".join(environment(path)["dependencies"]), re.IGNORECASE)
+    assert not re.search(r"cuda|gpu|nvidia", " ".join(entries(path)), re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS)
 def test_python_is_pinned_in_the_one_form_that_binder_recognises(path):
-    (pin,) = (entry for entry in environment(path)["dependencies"] if re.match(r"python\b", entry))
+    (pin,) = (entry for entry in entries(path) if re.match(r"python\b", entry))
     assert re.fullmatch(r"python=3\.1[1-3]", pin)
     assert f"Programming Language :: Python :: {pin.removeprefix('python=')}" in project()["classifiers"]
 
