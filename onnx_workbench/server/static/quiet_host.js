@@ -22,8 +22,7 @@ function meta(name) {
 function giveUp(error) {
   const message = document.createElement("pre");
   message.setAttribute("role", "alert");
-  message.style.cssText =
-    "white-space: pre-wrap; padding: 2em; font-size: 14px; user-select: text;";
+  message.style.cssText = "white-space: pre-wrap; padding: 2em; font-size: 14px; user-select: text;";
   message.textContent =
     `Netron ${meta("netron-version")} is installed, and this view was made for ${meta("netron-made-for")}. ` +
     `It does not start: ${error}\n\n` +
@@ -66,11 +65,7 @@ function quiet(Host) {
     }
 
     async start() {
-      await this._openModel(
-        this._url("data/"),
-        meta("identifier"),
-        meta("name"),
-      );
+      await this._openModel(this._url("data/"), meta("identifier"), meta("name"));
     }
 
     /** Netron 9. @param {string} file @param {string} encoding @param {string} base */

@@ -62,8 +62,7 @@ const PANEL_WIDTH = 320;
 const READABLE = 0.45; // below this scale the titles are too small to read
 const SMALLEST = 0.05; // below it boxes are no more than dots: the strip gives the overview
 const LARGEST = 4;
-const FONT =
-  "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
+const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 const KERNEL_PATIENCE_MS = 2500;
 
 /**
@@ -85,8 +84,7 @@ function element(tag, className = "", text = "") {
  */
 function svgElement(tag, attributes, text = "") {
   const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes))
-    made.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   if (text) made.textContent = text;
   return made;
 }
@@ -114,21 +112,10 @@ function arrowHead(path) {
 function describe(graph, overlay, node) {
   const { nodes, edges } = graph;
   const kind = nodes.kind[node] === "node" ? "" : `${nodes.kind[node]} `;
-  const readers = edges.source.reduce(
-    (count, source) => count + Number(source === node),
-    0,
-  );
-  const writers = edges.target.reduce(
-    (count, target) => count + Number(target === node),
-    0,
-  );
-  const number = overlay?.texts[node]
-    ? `, ${overlay.label || "value"} ${overlay.texts[node]}`
-    : "";
-  const name =
-    nodes.name[node] && nodes.name[node] !== nodes.title[node]
-      ? `, ${nodes.name[node]}`
-      : "";
+  const readers = edges.source.reduce((count, source) => count + Number(source === node), 0);
+  const writers = edges.target.reduce((count, target) => count + Number(target === node), 0);
+  const number = overlay?.texts[node] ? `, ${overlay.label || "value"} ${overlay.texts[node]}` : "";
+  const name = nodes.name[node] && nodes.name[node] !== nodes.title[node] ? `, ${nodes.name[node]}` : "";
   return `${kind}${nodes.title[node]} ${nodes.line[node]}${name}${number}; ${writers} in, ${readers} out`;
 }
 
@@ -145,9 +132,7 @@ function coloursOf(graph, overlay, node) {
 
 /** @param {NodeColumns} nodes @param {number} node */
 function radiusOf(nodes, node) {
-  return nodes.kind[node] === "input" || nodes.kind[node] === "output"
-    ? nodes.height[node] / 2
-    : 8;
+  return nodes.kind[node] === "input" || nodes.kind[node] === "output" ? nodes.height[node] / 2 : 8;
 }
 
 /** Baselines of title and line, from a box's centre. @param {string} line */
@@ -160,8 +145,7 @@ function edgesAt(graph, node) {
   if (node < 0) return [];
   const found = [];
   for (let edge = 0; edge < graph.edges.path.length; edge += 1) {
-    if (graph.edges.source[edge] === node || graph.edges.target[edge] === node)
-      found.push(edge);
+    if (graph.edges.source[edge] === node || graph.edges.target[edge] === node) found.push(edge);
   }
   return found;
 }
@@ -191,11 +175,7 @@ function svgSurface(graph, overlayNow) {
   );
   world.append(texts);
   const boxes = nodes.title.map((title, i) => {
-    const [width, height, line] = [
-      nodes.width[i],
-      nodes.height[i],
-      nodes.line[i],
-    ];
+    const [width, height, line] = [nodes.width[i], nodes.height[i], nodes.line[i]];
     const [upper, lower] = baselines(line);
     const box = svgElement("g", {
       class: "ow-node",
@@ -211,12 +191,8 @@ function svgSurface(graph, overlayNow) {
       height,
       rx: radiusOf(nodes, i),
     };
-    box.append(
-      svgElement("rect", size),
-      svgElement("text", { class: "ow-title", y: upper }, title),
-    );
-    if (line)
-      box.append(svgElement("text", { class: "ow-line", y: lower }, line));
+    box.append(svgElement("rect", size), svgElement("text", { class: "ow-title", y: upper }, title));
+    if (line) box.append(svgElement("text", { class: "ow-line", y: lower }, line));
     world.append(box);
     return box;
   });
@@ -232,9 +208,7 @@ function svgSurface(graph, overlayNow) {
   /** @param {Scene} scene */
   function mark(scene) {
     marks.replaceChildren(
-      ...edgesAt(graph, scene.selected).map((edge) =>
-        svgElement("path", { d: edges.path[edge] }),
-      ),
+      ...edgesAt(graph, scene.selected).map((edge) => svgElement("path", { d: edges.path[edge] })),
     );
     boxes.forEach((box, i) => {
       box.classList.toggle("ow-selected", i === scene.selected);
@@ -266,16 +240,11 @@ function svgSurface(graph, overlayNow) {
  */
 function canvasSurface(graph, overlayNow, styled) {
   const { nodes, edges, labels } = graph;
-  const canvas = /** @type {HTMLCanvasElement} */ (
-    element("canvas", "ow-surface")
-  );
+  const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "ow-surface"));
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const extents = edges.path.map((path) => {
     const numbers = coordinates(path);
-    const [xs, ys] = [
-      numbers.filter((_, i) => i % 2 === 0),
-      numbers.filter((_, i) => i % 2 === 1),
-    ];
+    const [xs, ys] = [numbers.filter((_, i) => i % 2 === 0), numbers.filter((_, i) => i % 2 === 1)];
     return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
   });
   /** @type {Map<number, [Path2D, Path2D]>} */
@@ -285,10 +254,7 @@ function canvasSurface(graph, overlayNow, styled) {
   function strokesOf(edge) {
     let made = strokes.get(edge);
     if (!made) {
-      made = [
-        new Path2D(edges.path[edge]),
-        new Path2D(arrowHead(edges.path[edge])),
-      ];
+      made = [new Path2D(edges.path[edge]), new Path2D(arrowHead(edges.path[edge]))];
       strokes.set(edge, made);
     }
     return made;
@@ -312,30 +278,14 @@ function canvasSurface(graph, overlayNow, styled) {
   /** @param {number} i @param {Scene} scene @param {string} accent @param {string} hit */
   function drawNode(i, scene, accent, hit) {
     const { fill, border, ink } = coloursOf(graph, overlayNow(), i);
-    const [x, y, width, height] = [
-      nodes.x[i],
-      nodes.y[i],
-      nodes.width[i],
-      nodes.height[i],
-    ];
+    const [x, y, width, height] = [nodes.x[i], nodes.y[i], nodes.width[i], nodes.height[i]];
     pen.beginPath();
-    pen.roundRect(
-      x - width / 2,
-      y - height / 2,
-      width,
-      height,
-      radiusOf(nodes, i),
-    );
+    pen.roundRect(x - width / 2, y - height / 2, width, height, radiusOf(nodes, i));
     pen.fillStyle = fill;
     pen.fill();
     const strong = i === scene.selected || scene.hits.has(i);
-    pen.strokeStyle =
-      i === scene.selected ? accent : scene.hits.has(i) ? hit : border;
-    pen.lineWidth = strong
-      ? Math.max(3, 3 / scene.camera.scale)
-      : i === scene.hovered
-        ? 2.4
-        : 1.3;
+    pen.strokeStyle = i === scene.selected ? accent : scene.hits.has(i) ? hit : border;
+    pen.lineWidth = strong ? Math.max(3, 3 / scene.camera.scale) : i === scene.hovered ? 2.4 : 1.3;
     pen.stroke();
     if (scene.camera.scale < READABLE) return;
     const [upper, lower] = baselines(nodes.line[i]);
@@ -354,44 +304,25 @@ function canvasSurface(graph, overlayNow, styled) {
   function draw(scene) {
     const { width, height, camera, selected } = scene;
     const sharpness = window.devicePixelRatio || 1;
-    if (
-      canvas.width !== Math.round(width * sharpness) ||
-      canvas.height !== Math.round(height * sharpness)
-    ) {
+    if (canvas.width !== Math.round(width * sharpness) || canvas.height !== Math.round(height * sharpness)) {
       canvas.width = Math.round(width * sharpness);
       canvas.height = Math.round(height * sharpness);
     }
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
     const zoom = camera.scale * sharpness;
-    pen.setTransform(
-      zoom,
-      0,
-      0,
-      zoom,
-      camera.x * sharpness,
-      camera.y * sharpness,
-    );
+    pen.setTransform(zoom, 0, 0, zoom, camera.x * sharpness, camera.y * sharpness);
     const [left, top] = [-camera.x / camera.scale, -camera.y / camera.scale];
-    const [right, bottom] = [
-      left + width / camera.scale,
-      top + height / camera.scale,
-    ];
+    const [right, bottom] = [left + width / camera.scale, top + height / camera.scale];
     const style = getComputedStyle(styled);
-    const [line, accent, hit] = ["--ow-edge", "--ow-accent", "--ow-hit"].map(
-      (name) => style.getPropertyValue(name),
+    const [line, accent, hit] = ["--ow-edge", "--ow-accent", "--ow-hit"].map((name) =>
+      style.getPropertyValue(name),
     );
     const inSight = (/** @type {number[]} */ [x0, y0, x1, y1]) =>
       x1 >= left && x0 <= right && y1 >= top && y0 <= bottom;
-    const seen = extents.flatMap((extent, edge) =>
-      inSight(extent) ? [edge] : [],
-    );
+    const seen = extents.flatMap((extent, edge) => (inSight(extent) ? [edge] : []));
     drawEdges(seen, line, Math.max(1.4, 0.6 / camera.scale));
-    drawEdges(
-      edgesAt(graph, selected),
-      accent,
-      Math.max(2.4, 1.2 / camera.scale),
-    );
+    drawEdges(edgesAt(graph, selected), accent, Math.max(2.4, 1.2 / camera.scale));
     if (camera.scale >= READABLE) {
       pen.font = `10px ${FONT}`;
       pen.textAlign = "left";
@@ -402,14 +333,8 @@ function canvasSurface(graph, overlayNow, styled) {
       });
     }
     for (let i = 0; i < nodes.x.length; i += 1) {
-      const [x, y, w, h] = [
-        nodes.x[i],
-        nodes.y[i],
-        nodes.width[i] / 2,
-        nodes.height[i] / 2,
-      ];
-      if (inSight([x - w, y - h, x + w, y + h]))
-        drawNode(i, scene, accent, hit);
+      const [x, y, w, h] = [nodes.x[i], nodes.y[i], nodes.width[i] / 2, nodes.height[i] / 2];
+      if (inSight([x - w, y - h, x + w, y + h])) drawNode(i, scene, accent, hit);
     }
   }
   return { element: canvas, draw, mark: draw, move: draw };
@@ -444,27 +369,14 @@ function makeStrip(graph, overlayNow, goTo) {
     const [width, height] = [box.clientWidth, box.clientHeight];
     canvas.width = width * sharpness;
     canvas.height = height * sharpness;
-    const pen = /** @type {CanvasRenderingContext2D} */ (
-      canvas.getContext("2d")
-    );
+    const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     pen.scale(sharpness, sharpness);
-    const [across, down] = [
-      width / Math.max(graph.width, 1),
-      height / Math.max(graph.height, 1),
-    ];
+    const [across, down] = [width / Math.max(graph.width, 1), height / Math.max(graph.height, 1)];
     for (let i = 0; i < nodes.x.length; i += 1) {
       const { fill, border } = coloursOf(graph, overlayNow(), i);
       pen.fillStyle = overlayNow() ? fill : border;
-      const [w, h] = [
-        Math.max(nodes.width[i] * across, 2),
-        Math.max(nodes.height[i] * down, 1),
-      ];
-      pen.fillRect(
-        nodes.x[i] * across - w / 2,
-        nodes.y[i] * down - h / 2,
-        w,
-        h,
-      );
+      const [w, h] = [Math.max(nodes.width[i] * across, 2), Math.max(nodes.height[i] * down, 1)];
+      pen.fillRect(nodes.x[i] * across - w / 2, nodes.y[i] * down - h / 2, w, h);
     }
   }
 
@@ -487,8 +399,7 @@ function tableSection(title, rows, header = []) {
     ...rows.map((cells) => [cells, "td"]),
   ]) {
     const line = element("tr");
-    for (const cell of row)
-      line.append(element(/** @type {string} */ (tag), "", cell || "–"));
+    for (const cell of row) line.append(element(/** @type {string} */ (tag), "", cell || "–"));
     table.append(line);
   }
   section.append(table);
@@ -511,9 +422,7 @@ function weightSection(weight) {
   chart.setAttribute("preserveAspectRatio", "none");
   counts.forEach((count, i) => {
     const height = count ? Math.max((count / most) * 58, 1) : 0;
-    chart.append(
-      svgElement("rect", { x: i * 8 + 0.5, y: 60 - height, width: 7, height }),
-    );
+    chart.append(svgElement("rect", { x: i * 8 + 0.5, y: 60 - height, width: 7, height }));
   });
   const axis = element("div", "ow-axis");
   axis.append(element("span", "", lowest), element("span", "", highest));
@@ -547,22 +456,14 @@ function fillPanel(panel, graph, details, note, close) {
   button.setAttribute("aria-label", "Close details");
   button.addEventListener("click", close);
   const parts = [button, heading];
-  if (graph.nodes.line[details.node])
-    parts.push(element("p", "ow-subtitle", graph.nodes.line[details.node]));
+  if (graph.nodes.line[details.node]) parts.push(element("p", "ow-subtitle", graph.nodes.line[details.node]));
   if (details.rows.length) parts.push(tableSection("", details.rows));
-  if (details.attributes.length)
-    parts.push(tableSection("Attributes", details.attributes));
+  if (details.attributes.length) parts.push(tableSection("Attributes", details.attributes));
   if (details.inputs.length) parts.push(tableSection("Inputs", details.inputs));
-  if (details.outputs.length)
-    parts.push(tableSection("Outputs", details.outputs));
-  if (details.weights.length)
-    parts.push(element("h4", "ow-weights", "Weights"));
+  if (details.outputs.length) parts.push(tableSection("Outputs", details.outputs));
+  if (details.weights.length) parts.push(element("h4", "ow-weights", "Weights"));
   parts.push(...details.weights.map(weightSection));
-  if (details.doc)
-    parts.push(
-      element("h4", "", "Documentation"),
-      element("p", "ow-doc", details.doc),
-    );
+  if (details.doc) parts.push(element("h4", "", "Documentation"), element("p", "ow-doc", details.doc));
   if (note) parts.push(element("p", "ow-note", note));
   panel.replaceChildren(...parts);
 }
@@ -573,20 +474,14 @@ function fillLegend(legend, overlay) {
   legend.replaceChildren();
   if (!overlay) return;
   const scale = overlay.scale === "log" ? " (log)" : "";
-  legend.append(
-    element("span", "ow-legend-label", `${overlay.label || "value"}${scale}`),
-  );
+  legend.append(element("span", "ow-legend-label", `${overlay.label || "value"}${scale}`));
   const bar = element("span", "ow-ramp");
   for (const { fill } of overlay.ramp) {
     const field = element("span");
     field.style.background = fill;
     bar.append(field);
   }
-  legend.append(
-    element("span", "", overlay.lowest),
-    bar,
-    element("span", "", overlay.highest),
-  );
+  legend.append(element("span", "", overlay.lowest), bar, element("span", "", overlay.highest));
   if (overlay.steps.includes(-1)) {
     const swatch = element("span", "ow-swatch");
     swatch.style.background = overlay.notFinite.fill;
@@ -602,21 +497,13 @@ function makeSearch(graph) {
   return (/** @type {string} */ wanted) => {
     if (!texts.length) {
       texts = nodes.title.map((title, i) =>
-        [
-          title,
-          nodes.operator[i],
-          nodes.name[i],
-          ...nodes.outputs[i],
-          ...nodes.inputs[i],
-        ]
+        [title, nodes.operator[i], nodes.name[i], ...nodes.outputs[i], ...nodes.inputs[i]]
           .join("\n")
           .toLowerCase(),
       );
     }
     const needle = wanted.trim().toLowerCase();
-    return needle
-      ? texts.flatMap((text, i) => (text.includes(needle) ? [i] : []))
-      : [];
+    return needle ? texts.flatMap((text, i) => (text.includes(needle) ? [i] : [])) : [];
   };
 }
 
@@ -624,25 +511,16 @@ function makeSearch(graph) {
 function neighbour(graph, node, key) {
   const { nodes, edges } = graph;
   const vertical = key === "ArrowDown" || key === "ArrowUp";
-  const [from, to] =
-    key === "ArrowDown"
-      ? [edges.source, edges.target]
-      : [edges.target, edges.source];
+  const [from, to] = key === "ArrowDown" ? [edges.source, edges.target] : [edges.target, edges.source];
   const direction = key === "ArrowLeft" ? -1 : 1;
   const candidates = vertical
     ? from.flatMap((end, edge) => (end === node ? [to[edge]] : []))
     : nodes.x.flatMap((x, i) => {
         const inRow = Math.abs(nodes.y[i] - nodes.y[node]) < 30;
-        return i !== node && inRow && Math.sign(x - nodes.x[node]) === direction
-          ? [i]
-          : [];
+        return i !== node && inRow && Math.sign(x - nodes.x[node]) === direction ? [i] : [];
       });
-  const distance = (/** @type {number} */ i) =>
-    Math.abs(nodes.x[i] - nodes.x[node]);
-  return candidates.reduce(
-    (best, i) => (best < 0 || distance(i) < distance(best) ? i : best),
-    -1,
-  );
+  const distance = (/** @type {number} */ i) => Math.abs(nodes.x[i] - nodes.x[node]);
+  return candidates.reduce((best, i) => (best < 0 || distance(i) < distance(best) ? i : best), -1);
 }
 
 /** Moves the camera: pan, zoom about a point, fit, centre. */
@@ -668,11 +546,7 @@ class Viewer {
 
   get fittingScale() {
     const { width, height } = this.graph;
-    return Math.min(
-      (this.width - 32) / Math.max(width, 1),
-      (this.height - 32) / Math.max(height, 1),
-      1.25,
-    );
+    return Math.min((this.width - 32) / Math.max(width, 1), (this.height - 32) / Math.max(height, 1), 1.25);
   }
 
   /** @param {Camera} camera */
@@ -686,10 +560,7 @@ class Viewer {
   fit(readable = false) {
     const fitting = this.fittingScale;
     const legible = Math.min(1, Math.max(0.7, this.width / this.graph.width));
-    const scale =
-      readable && fitting < READABLE * 1.3
-        ? legible
-        : Math.max(fitting, SMALLEST);
+    const scale = readable && fitting < READABLE * 1.3 ? legible : Math.max(fitting, SMALLEST);
     const tall = this.graph.height * scale > this.height;
     const first = this.graph.nodes.x[0] ?? 0;
     const wide = this.graph.width * scale > this.width;
@@ -702,10 +573,7 @@ class Viewer {
 
   /** @param {number} factor @param {number} [x] @param {number} [y] the point that stays */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const scale = Math.min(
-      Math.max(this.camera.scale * factor, SMALLEST),
-      LARGEST,
-    );
+    const scale = Math.min(Math.max(this.camera.scale * factor, SMALLEST), LARGEST);
     const ratio = scale / this.camera.scale;
     this.set({
       x: x - (x - this.camera.x) * ratio,
@@ -727,9 +595,7 @@ class Viewer {
   /** Bring a node into sight; large enough to read, unless the scale is to stay. @param {number} node @param {boolean} [keepScale] */
   show(node, keepScale = false) {
     const { nodes } = this.graph;
-    const scale = keepScale
-      ? this.camera.scale
-      : Math.max(this.camera.scale, READABLE * 1.6);
+    const scale = keepScale ? this.camera.scale : Math.max(this.camera.scale, READABLE * 1.6);
     const [x, y] = [
       nodes.x[node] * this.camera.scale + this.camera.x,
       nodes.y[node] * this.camera.scale + this.camera.y,
@@ -738,11 +604,7 @@ class Viewer {
       (nodes.width[node] / 2) * this.camera.scale + 8,
       (nodes.height[node] / 2) * this.camera.scale + 8,
     ];
-    const seen =
-      x > aside &&
-      x < this.width - aside &&
-      y > above &&
-      y < this.height - above;
+    const seen = x > aside && x < this.width - aside && y > above && y < this.height - above;
     if (seen && scale === this.camera.scale) return;
     this.glide({
       x: this.width / 2 - nodes.x[node] * scale,
@@ -754,8 +616,7 @@ class Viewer {
   /** @param {Camera} target */
   glide(target) {
     const start = this.camera;
-    const far =
-      Math.hypot(target.x - start.x, target.y - start.y) > 4 * this.height;
+    const far = Math.hypot(target.x - start.x, target.y - start.y) > 4 * this.height;
     if (far || matchMedia("(prefers-reduced-motion: reduce)").matches) {
       this.set(target);
       return;
@@ -776,14 +637,9 @@ class Viewer {
   /** The node at a point of the stage; -1 if there is none. @param {number} x @param {number} y */
   hit(x, y) {
     const { nodes } = this.graph;
-    const [gx, gy] = [
-      (x - this.camera.x) / this.camera.scale,
-      (y - this.camera.y) / this.camera.scale,
-    ];
+    const [gx, gy] = [(x - this.camera.x) / this.camera.scale, (y - this.camera.y) / this.camera.scale];
     return nodes.x.findIndex(
-      (cx, i) =>
-        Math.abs(gx - cx) <= nodes.width[i] / 2 &&
-        Math.abs(gy - nodes.y[i]) <= nodes.height[i] / 2,
+      (cx, i) => Math.abs(gx - cx) <= nodes.width[i] / 2 && Math.abs(gy - nodes.y[i]) <= nodes.height[i] / 2,
     );
   }
 }
@@ -813,8 +669,7 @@ function listenToPointer(stage, viewer, select, hover, hint) {
     pressed.set(event.pointerId, here);
     travelled += Math.hypot(here.x - before.x, here.y - before.y);
     if (pressed.size === 2) {
-      const other =
-        [...pressed].find(([id]) => id !== event.pointerId)?.[1] ?? here;
+      const other = [...pressed].find(([id]) => id !== event.pointerId)?.[1] ?? here;
       const spread = (/** @type {{x: number, y: number}} */ p) =>
         Math.hypot(p.x - other.x, p.y - other.y) || 1;
       viewer.zoom(spread(here) / spread(before), other.x, other.y);
@@ -837,11 +692,7 @@ function listenToPointer(stage, viewer, select, hover, hint) {
   stage.addEventListener(
     "wheel",
     (event) => {
-      if (
-        !event.ctrlKey &&
-        !event.metaKey &&
-        document.activeElement !== stage
-      ) {
+      if (!event.ctrlKey && !event.metaKey && document.activeElement !== stage) {
         hint();
         return;
       }
@@ -869,15 +720,10 @@ function makeElements(graph) {
   const root = element("div", "ow-graph");
   const bar = element("div", "ow-bar");
   const name = element("span", "ow-name", graph.name);
-  const search = /** @type {HTMLInputElement} */ (
-    element("input", "ow-search")
-  );
+  const search = /** @type {HTMLInputElement} */ (element("input", "ow-search"));
   search.type = "search";
   search.placeholder = "Search operators, nodes, values";
-  search.setAttribute(
-    "aria-label",
-    "Search by operator, node name or value name",
-  );
+  search.setAttribute("aria-label", "Search by operator, node name or value name");
   const count = element("span", "ow-count");
   const live = element("span", "ow-live");
   live.setAttribute("aria-live", "polite");
@@ -888,18 +734,13 @@ function makeElements(graph) {
   stage.setAttribute("role", "application");
   stage.setAttribute("aria-roledescription", "graph");
   const size = `${graph.nodes.x.length} boxes, ${graph.edges.path.length} edges`;
-  const keys =
-    "Arrow keys walk along edges, plus and minus zoom, 0 fits, slash searches, Escape deselects.";
+  const keys = "Arrow keys walk along edges, plus and minus zoom, 0 fits, slash searches, Escape deselects.";
   stage.setAttribute("aria-label", `Graph of ${graph.name}: ${size}. ${keys}`);
   const panel = element("aside", "ow-panel");
   panel.setAttribute("aria-label", "Details of the selected node");
   panel.hidden = true;
   const legend = element("div", "ow-legend");
-  const hint = element(
-    "div",
-    "ow-hint",
-    "Click the graph or hold Ctrl to zoom with the wheel",
-  );
+  const hint = element("div", "ow-hint", "Click the graph or hold Ctrl to zoom with the wheel");
   hint.setAttribute("aria-hidden", "true");
   body.append(stage, panel, legend, hint);
   root.append(bar, body, live);
@@ -925,13 +766,9 @@ function render({ model, el }) {
   const parts = makeElements(graph);
   const { root, bar, search, stage, panel, legend, live } = parts;
   const overlayNow = () =>
-    /** @type {Overlay | null} */ (
-      model.get("overlay")?.ramp ? model.get("overlay") : null
-    );
+    /** @type {Overlay | null} */ (model.get("overlay")?.ramp ? model.get("overlay") : null);
   const large = graph.nodes.x.length > MOST_SVG_NODES;
-  const surface = large
-    ? canvasSurface(graph, overlayNow, root)
-    : svgSurface(graph, overlayNow);
+  const surface = large ? canvasSurface(graph, overlayNow, root) : svgSurface(graph, overlayNow);
   const find = makeSearch(graph);
   const marks = {
     selected: -1,
@@ -945,9 +782,7 @@ function render({ model, el }) {
 
   const viewer = new Viewer(graph, stage, () => request("move"));
   const tall = graph.height * READABLE > model.get("height");
-  const strip = tall
-    ? makeStrip(graph, overlayNow, (y) => viewer.goTo(y))
-    : null;
+  const strip = tall ? makeStrip(graph, overlayNow, (y) => viewer.goTo(y)) : null;
 
   /** Draw at the next frame, however many changes come until then. @param {"draw" | "mark" | "move"} what */
   function request(what) {
@@ -966,11 +801,8 @@ function render({ model, el }) {
       width,
       height,
     };
-    const order = /** @type {("draw" | "mark" | "move")[]} */ (
-      large ? ["draw"] : ["draw", "mark", "move"]
-    );
-    for (const what of order)
-      if (large || wanted.has(what)) surface[what](scene);
+    const order = /** @type {("draw" | "mark" | "move")[]} */ (large ? ["draw"] : ["draw", "mark", "move"]);
+    for (const what of order) if (large || wanted.has(what)) surface[what](scene);
     if (strip && wanted.has("draw")) strip.draw();
     strip?.move(scene);
     wanted.clear();
@@ -983,8 +815,7 @@ function render({ model, el }) {
     root.dataset.selected = String(node);
     showDetails();
     request("mark");
-    live.textContent =
-      node < 0 ? "Nothing selected" : describe(graph, overlayNow(), node);
+    live.textContent = node < 0 ? "Nothing selected" : describe(graph, overlayNow(), node);
     clearTimeout(reporting);
     if (!report) return;
     // Walking with the keys passes many nodes: only where one rests is the kernel asked.
@@ -998,8 +829,7 @@ function render({ model, el }) {
     const node = marks.selected;
     clearTimeout(waiting);
     panel.hidden = node < 0;
-    viewer.covered =
-      node < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
+    viewer.covered = node < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
     if (node < 0) return;
     const close = () => {
       select(-1);
@@ -1009,35 +839,20 @@ function render({ model, el }) {
     const answered = details?.node === node;
     root.dataset.answered = String(answered);
     const overlay = overlayNow();
-    const number = overlay?.texts[node]
-      ? [[overlay.label || "overlay", overlay.texts[node]]]
-      : [];
+    const number = overlay?.texts[node] ? [[overlay.label || "overlay", overlay.texts[node]]] : [];
     const fill = (/** @type {Details} */ shown, note = "") =>
-      fillPanel(
-        panel,
-        graph,
-        { ...shown, rows: [...number, ...shown.rows] },
-        note,
-        close,
-      );
+      fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close);
     fill(answered ? details : savedDetails(graph, node));
     if (answered || graph.nodes.kind[node] !== "node") return;
-    const note =
-      "Weights and statistics come from the kernel: run this cell in Jupyter to see them.";
-    waiting = setTimeout(
-      () => fill(savedDetails(graph, node), note),
-      KERNEL_PATIENCE_MS,
-    );
+    const note = "Weights and statistics come from the kernel: run this cell in Jupyter to see them.";
+    waiting = setTimeout(() => fill(savedDetails(graph, node), note), KERNEL_PATIENCE_MS);
   }
 
   /** @param {number} step */
   function goToHit(step) {
     const { hits } = marks;
     if (!hits.length) return;
-    marks.hit =
-      marks.hit < 0 && step < 0
-        ? hits.length - 1
-        : (marks.hit + step + hits.length) % hits.length;
+    marks.hit = marks.hit < 0 && step < 0 ? hits.length - 1 : (marks.hit + step + hits.length) % hits.length;
     select(hits[marks.hit]);
     viewer.show(hits[marks.hit]);
     parts.count.textContent = `${marks.hit + 1} of ${hits.length}`;
@@ -1067,8 +882,7 @@ function render({ model, el }) {
   function walk(key) {
     const last = graph.nodes.x.length - 1;
     const ends = /** @type {Record<string, number>} */ ({ Home: 0, End: last });
-    const start =
-      marks.selected < 0 ? 0 : neighbour(graph, marks.selected, key);
+    const start = marks.selected < 0 ? 0 : neighbour(graph, marks.selected, key);
     const next = ends[key] ?? start;
     if (next < 0 || last < 0) {
       live.textContent = "No node that way";
@@ -1087,20 +901,12 @@ function render({ model, el }) {
     "/": () => search.focus(),
     Escape: () => select(-1),
   };
-  for (const key of [
-    "ArrowUp",
-    "ArrowDown",
-    "ArrowLeft",
-    "ArrowRight",
-    "Home",
-    "End",
-  ])
+  for (const key of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"])
     keys[key] = () => walk(key);
 
   /** @param {KeyboardEvent} event */
   function onStageKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key])
-      return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     event.preventDefault();
     event.stopPropagation();
     keys[event.key]();
@@ -1116,11 +922,7 @@ function render({ model, el }) {
   function hover(node) {
     stage.classList.toggle("ow-over", node >= 0);
     stage.title =
-      node < 0
-        ? ""
-        : [graph.nodes.name[node], overlayNow()?.texts[node]]
-            .filter(Boolean)
-            .join(" · ");
+      node < 0 ? "" : [graph.nodes.name[node], overlayNow()?.texts[node]].filter(Boolean).join(" · ");
     if (node === marks.hovered) return;
     marks.hovered = node;
     request("mark");
@@ -1177,8 +979,7 @@ function render({ model, el }) {
     toolButton("Fit the whole graph", "Fit", () => viewer.fit()),
     fullScreen,
   );
-  if (graph.notice)
-    root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
+  if (graph.notice) root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
   stage.append(surface.element);
   if (strip) parts.body.insertBefore(strip.box, panel);
   el.append(root);

@@ -32,10 +32,7 @@ export function addressOf(path) {
   if (!baseUrl) {
     return null;
   }
-  const root = new URL(
-    baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`,
-    window.location.href,
-  );
+  const root = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, window.location.href);
   return root.origin === window.location.origin ? new URL(path, root) : null;
 }
 
@@ -55,11 +52,7 @@ async function problemOf(page, signal) {
   if (reply.status === 404) {
     return `The server extension of onnx-workbench does not answer on this Jupyter server.\n${ENABLE}`;
   }
-  if (
-    reply.status === 401 ||
-    reply.status === 403 ||
-    !type.startsWith("application/json")
-  ) {
+  if (reply.status === 401 || reply.status === 403 || !type.startsWith("application/json")) {
     return "The Jupyter server does not let this page in: log in again, then reload it.";
   }
   /** @type {Status} */
@@ -89,10 +82,7 @@ function open(el, page, model) {
   frame.title = `Netron: ${model.get("name")}`;
   frame.src = page.href;
   frame.referrerPolicy = "same-origin";
-  frame.setAttribute(
-    "sandbox",
-    "allow-scripts allow-same-origin allow-downloads allow-popups",
-  );
+  frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-downloads allow-popups");
   frame.style.cssText = "display: block; width: 100%; border: 1px solid #8886;";
   frame.style.height = `${model.get("height")}px`;
   el.replaceChildren(frame);
@@ -106,20 +96,14 @@ function render({ model, el }) {
   const gone = new AbortController();
   const page = addressOf(model.get("path"));
   if (page === null) {
-    say(
-      el,
-      "The Netron view shows inside JupyterLab and Jupyter Notebook 7. Here, use view(model).",
-    );
+    say(el, "The Netron view shows inside JupyterLab and Jupyter Notebook 7. Here, use view(model).");
     return () => {};
   }
   problemOf(page, gone.signal)
     .then((problem) => (problem ? say(el, problem) : open(el, page, model)))
     .catch((error) => {
       if (!gone.signal.aborted) {
-        say(
-          el,
-          `The Jupyter server cannot be reached (${error}). Is it still running?`,
-        );
+        say(el, `The Jupyter server cannot be reached (${error}). Is it still running?`);
       }
     });
   return () => gone.abort();
