@@ -132,28 +132,11 @@ def with_readable_strings(proto: ModelProto) -> ModelProto:
 
 
 def inferred_graph(proto: ModelProto) -> GraphProto:
-    """Return the graph with the shapes that ONNX infers.
-
-    Where what the file declares contradicts the operators, that is left out; a model that is too wrong for any
-    inference is returned as it is, for it is still looked at.
-    """
-    for declared in (True, False):
-        try:
-            candidate = proto if declared else _without_declared_shapes(proto)
-            return shape_inference.infer_shapes(candidate, data_prop=True).graph
-        except ONNX_ERRORS:
-            continue
-    return proto.graph
-
-
-def _without_declared_shapes(proto: ModelProto) -> ModelProto:
-    copy = ModelProto()
-    copy.CopyFrom(proto)
-    del copy.graph.value_info[:]
-    for output in copy.graph.output:
-        if output.type.HasField("tensor_type"):
-            output.type.tensor_type.ClearField("shape")
-    return copy
+    """Return the graph with the shapes that ONNX infers; as it is, if the model is too wrong for that."""
+    try:
+        return shape_inference.infer_shapes(proto, data_prop=True).graph
+    except ONNX_ERRORS:  # a model that is wrong inside is still looked at
+        return proto.graph
 
 
 def type_and_shape(type_proto: TypeProto) -> tuple[str | None, tuple[int | str | None, ...] | None]:

@@ -58,10 +58,10 @@ def test_convolutions_by_brute_force(size, channels, filters, kernel, stride, pa
 def test_matrix_products_by_brute_force(left, right, expected):
     a, b = np.ones(left), np.ones(right)
     assert expected == int(np.matmul(a, b).sum())  # of ones, each product adds one
+    declared = [str(list(shape)).replace(" ", "") for shape in (left, right, np.matmul(a, b).shape)]
+    output = declared[2] if declared[2] != "[]" else ""
     proto = model(
-        f"g (float{list(left)} a, float{list(right)} b) => (float[N] y) {{ y = MatMul(a, b) }}".replace(
-            " ", "  "
-        )
+        f"g (float{declared[0]} a, float{declared[1]} b) => (float{output} y) {{ y = MatMul(a, b) }}"
     )
     assert ow.summarize(proto).macs == expected
 
@@ -144,7 +144,8 @@ def conv_text(name, module, dims) -> str:
     options += f"pads={listed(module.padding * 2)}"
     if name == "ConvTranspose":
         options += f", output_padding={listed(module.output_padding)}"
-    return f"g (float{listed(dims)} x) => (float[N] y) {{ y = {name}<{options}>(x, w) }}"
+    free = listed("ABCDE"[: len(dims)])
+    return f"g (float{listed(dims)} x) => (float{free} y) {{ y = {name}<{options}>(x, w) }}"
 
 
 @pytest.mark.parametrize(
