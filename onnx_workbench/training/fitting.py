@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="torch.nn.Module")
 _HISTORY_ATTRIBUTE = "onnx_workbench_history"
 _EVALUATION_BATCH = 256
+_SHARED_FROM_WEIGHTS = 1_000_000
 
 
 @dataclass
@@ -90,7 +91,8 @@ def fit(
         Seed of the shuffling, and of random layers. Same seed, weights and threads: same result on a CPU.
         torch's own random state is left as it was.
     threads
-        Threads of torch during the training; None leaves them, or takes CPU_LIMIT where a hub sets it.
+        Threads of torch during the training. None takes one for networks of less than a million weights, so that
+        their result is the same on any number of cores; for larger ones CPU_LIMIT where a hub sets it, else all.
 
     Returns
     -------
@@ -118,7 +120,10 @@ def fit(
     _check_fits(network, data)
     record = History()
     device = _device(network)
-    with _threads(threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with (
+        _threads(_thread_count(network) if threads is None else threads),
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+    ):
         torch.manual_seed(seed)
         best = _train(
             network, data, record, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
@@ -254,12 +259,21 @@ def _logits_of_example(network: torch.nn.Module, data: Dataset) -> torch.Tensor:
     return logits
 
 
+def _thread_count(network: torch.nn.Module) -> int:
+    """Return the threads that train a network fastest, 0 for all.
+
+    A step of a small network is too short to be shared: threads would mostly wait for each other, and by spinning.
+    On a machine that is busy with something else as well, two threads have taken six times as long as one.
+    """
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    return 1 if weights < _SHARED_FROM_WEIGHTS else default_threads()
+
+
 @contextmanager
-def _threads(wanted: int | None) -> Iterator[None]:
+def _threads(count: int) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    count = default_threads() if wanted is None else wanted
     if count:
         torch.set_num_threads(count)
     try:
