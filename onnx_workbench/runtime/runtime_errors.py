@@ -26,7 +26,7 @@ def essence(error: BaseException) -> str:
     text = re.sub(
         r"(?:[\w:<>*&~,]+ )*[\w:~<>]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)? (?=[A-Z\[])", "", text
     )
-    text = re.sub(r"\w+(?:::[\w~]+)+\([^()]*\)(?: const)? ", "", text)
+    text = re.sub(r"\w+(?:::[\w~]+)+\([^()]*\)(?:::<lambda\([^()]*\)>)?(?: const)? ", "", text)
     text = re.sub(r"Load model from \S* ?failed:", "", text)
     return clean_text(re.sub(r"\s+", " ", text).strip(), limit=600)
 

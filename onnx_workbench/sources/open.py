@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from onnx import ModelProto
+from onnx import GraphProto, ModelProto
 
 from onnx_workbench.core.errors import UnknownSourceError
 from onnx_workbench.core.model import Model, set_opener
@@ -124,6 +124,8 @@ def _advice(source: object) -> str:
         return f"{possible}; this is a dict. A state_dict has weights and no graph: load it into its module."
     if source is None:
         return f"{possible}; this is None."
+    if isinstance(source, GraphProto):
+        return f"{possible}; this is a graph alone. Make a model of it first: onnx.helper.make_model(graph)."
     name = f"{type(source).__module__}.{type(source).__qualname__}"
     if name.endswith("InferenceSession"):
         return f"{possible}; an InferenceSession does not give its model back. Open the file that it was made from."

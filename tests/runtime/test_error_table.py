@@ -21,6 +21,7 @@ from onnx_workbench.core.errors import (
     RunError,
     WorkbenchWarning,
 )
+from onnx_workbench.runtime.runtime_errors import essence
 
 RIGHT = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
 NHWC = np.ascontiguousarray(RIGHT.transpose(0, 2, 3, 1))
@@ -300,3 +301,21 @@ def test_the_original_error_is_kept_as_cause():
     with pytest.raises(RunError, match="IR version") as caught:
         ow.Session(proto)
     assert "IR version: 99" in str(caught.value.__cause__)
+
+
+RAW = (
+    "[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: /onnxruntime_src/onnxruntime/core/providers/cpu/"
+    "text/string_normalizer.cc:235 onnxruntime::StringNormalizer::Locale::Locale(const std::string&)::<lambda()> "
+    "Failed to construct locale",
+    "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Deserialize tensor w failed.env.cc:538 OpenRandomAccessFile "
+    "Failed to construct locale",
+    r"[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : D:\a\_work\1\s\onnxruntime\core\framework\op.h:12 "
+    r"onnxruntime::ReshapeHelper::ReshapeHelper(const onnxruntime::TensorShape&, bool) Failed to construct locale",
+)
+
+
+@pytest.mark.parametrize("raw", RAW)
+def test_paths_and_signatures_of_the_runtimes_source_are_taken_out(raw):
+    text = essence(RuntimeError(raw))
+    assert text.endswith("Failed to construct locale")
+    assert not re.search(r"[\\/]|::|\.(cc|h)\b", text)
