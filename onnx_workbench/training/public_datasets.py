@@ -18,6 +18,7 @@ from onnx_workbench.training.dataset import Dataset
 from onnx_workbench.training.downloads import fetch
 
 _CIFAR = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+_CIFAR_MD5, _CIFAR_BYTES = "c32a1d4ab5d03f1284b67883e8d87530", 170052171
 _CIFAR_LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 
@@ -76,7 +77,7 @@ def cifar10() -> Dataset:
     ----------
     https://www.cs.toronto.edu/~kriz/cifar.html
     """
-    path = fetch(_CIFAR, md5="c32a1d4ab5d03f1284b67883e8d87530", size_bytes=170052171)
+    path = fetch(_CIFAR, md5=_CIFAR_MD5, size_bytes=_CIFAR_BYTES)
     train = [f"data_batch_{number}.bin" for number in range(1, 6)]
     parts = read_cifar(path, [*train, "test_batch.bin"])
     train_images = np.concatenate([parts[name][0] for name in train])
