@@ -218,14 +218,14 @@ class Payloads:
         """Return (folder, model) such that every location is a plain path in that folder, links followed.
 
         onnxruntime maps contents itself, and follows no links out of the folder it is given. None if the
-        contents are in memory, or in two folders.
+        contents are in memory, in two folders, or in one whose name onnxruntime cannot take.
         """
         if self.in_memory:
             return None
         tensors = [tensor for tensor in tensors_of_model(proto) if is_external(tensor)]
         files = {location: self._path(location) for location in {reference_of(t).location for t in tensors}}
         for root in sorted(self._roots):
-            if all(path.is_relative_to(root) for path in files.values()):
+            if is_utf8(str(root)) and all(path.is_relative_to(root) for path in files.values()):
                 names = {location: path.relative_to(root).as_posix() for location, path in files.items()}
                 return root, proto if all(k == v for k, v in names.items()) else _relocated(proto, names)
         return None
@@ -253,6 +253,15 @@ class Payloads:
         """Put an external tensor's content into the tensor itself."""
         tensor.raw_data = bytes(self.content(tensor))
         clear_reference(tensor)
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a file's name can be written down: on Linux it may hold any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_file(path: Path) -> bool:

@@ -16,7 +16,7 @@ from onnx_workbench.core.content import HEAD_BYTES, recognise
 from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, WorkbenchWarning
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.payloads import IN_MEMORY, Payloads
+from onnx_workbench.core.payloads import IN_MEMORY, Payloads, is_utf8
 from onnx_workbench.core.serialization import LARGEST_PROTO_BYTES
 from onnx_workbench.core.skim import skim
 from onnx_workbench.core.soundness import check_functions, check_text
@@ -35,7 +35,8 @@ def read_path(path: str | os.PathLike[str]) -> Model:
     file_path = Path(path).expanduser()
     _check_is_file(file_path)
     try:
-        _check_name(file_path.name)
+        if not is_utf8(file_path.name):  # references to weights in it could not be written
+            raise ModelFileError("Its file name is not valid UTF-8. Rename the file.")
         with file_path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD_BYTES)
@@ -97,14 +98,6 @@ def _check_is_file(path: Path) -> None:
     if not folder.is_dir():
         where = f"nor a folder {clean_text(str(folder))!r}"
     raise ModelNotFoundError(f"There is no file {shown!r} (working folder: {Path.cwd()}); {where}.")
-
-
-def _check_name(name: str) -> None:
-    """Refuse a file name that is not UTF-8: references to its weights could not be written down."""
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise ModelFileError("Its file name is not valid UTF-8. Rename the file.") from error
 
 
 def _parse(file: BinaryIO, size: int, head: bytes, *, location: str) -> ModelProto:

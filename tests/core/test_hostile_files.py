@@ -236,3 +236,26 @@ def test_hostile_bytes_give_no_warnings_of_python_itself():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         use_all(with_everything())
+
+
+def test_a_folder_name_that_is_not_utf8_is_no_hindrance(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system wants UTF-8")
+    path = ow.open_model(dense()).save(folder / "m.onnx")
+    assert ow.run(path, np.ones((1, 16), np.float32))["y"].shape == (1, 64)
+    assert str(ow.summarize(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["\u043c\u043e\u0434.onnx", "with space.onnx", "..onnx", "%20#.onnx", "*.onnx"]
+)
+def test_strange_file_names_are_no_hindrance(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(dense().SerializeToString())
+    monkeypatch.chdir(tmp_path)
+    opened = ow.open_model(name)
+    monkeypatch.chdir("/")  # what is opened stays where it is
+    assert ow.run(opened, np.ones((1, 16), np.float32))["y"].shape == (1, 64)
+    assert opened.weight("w").shape == (16, 64)
