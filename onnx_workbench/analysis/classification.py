@@ -233,12 +233,9 @@ def _probabilities(session: Session, model: Model, array: NDArray[Any]) -> NDArr
     """Return (N, classes) probabilities of a batch."""
     name = _class_output(model).name
     rows = _rows(session, model, name, array)
-    kind = _last_operator(model, name)
     with np.errstate(invalid="ignore"):  # infinities become NaN, which the caller reports
-        if kind == "LogSoftmax":
-            rows = np.exp(rows)
-        elif kind != "Softmax" and not _are_probabilities(rows):
-            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+        if _last_operator(model, name) != "Softmax" and not _are_probabilities(rows):
+            rows = np.exp(rows - rows.max(axis=1, keepdims=True))  # right for logits and for LogSoftmax alike
         probabilities: NDArray[np.float32] = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities
 

@@ -70,6 +70,26 @@ def test_values_read_inside_subgraphs_count_as_read():
     assert str(opened.node("y").attributes["then_branch"]) == "subgraph 't' of 1 nodes"
 
 
+def test_values_read_two_subgraphs_deep_order_the_nodes_outside():
+    """The If stands before the node that its inner If reads from, in the file."""
+    inner = (
+        "then_branch = p () => (float[N] q) { q = Neg(k) }, else_branch = r () => (float[N] s) { s = Abs(k) }"
+    )
+    opened = ow.open_model(
+        model(
+            f"""g (bool c, float[N] x) => (float[N] y) {{
+                y = If (c) <
+                    then_branch = t () => (float[N] a) {{ a = If (c) <{inner}> }},
+                    else_branch = e () => (float[N] b) {{ b = Identity(x) }}
+                >
+                k = Relu(x)
+            }}"""
+        )
+    )
+    assert [node.op_type for node in opened.nodes] == ["Relu", "If"]
+    assert [node.op_type for node in opened.consumers("k")] == ["If"]
+
+
 UNSORTED = """g (float[N] x) => (float[N] d) {
     d = Neg(c)
     b = Relu(a)

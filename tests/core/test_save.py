@@ -16,6 +16,7 @@ import onnx_workbench as ow
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.metadata import LABELS_KEY
+from onnx_workbench.core.serialization import single_file
 
 WEIGHTS = random_weights(16, 64)
 X = np.ones((2, 16), np.float32)
@@ -173,3 +174,11 @@ def test_home_is_understood(tmp_path, monkeypatch):
     ow.open_model(dense()).save("~/m.onnx")
     assert ow.open_model(Path("~/m.onnx")).path == tmp_path / "m.onnx"
     assert numpy_helper.to_array(onnx.load(tmp_path / "m.onnx").graph.initializer[0]).shape == (16, 64)
+
+
+def test_a_writer_finds_out_that_the_weights_are_gone_before_its_first_byte(tmp_path):
+    path = ow.open_model(convnet()).save(tmp_path / "m.onnx")
+    opened = ow.open_model(path)
+    path.unlink()
+    with pytest.raises(ModelFileError, match="in a second file"):
+        next(iter(single_file(opened.proto, opened.payloads)))

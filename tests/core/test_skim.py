@@ -145,6 +145,7 @@ def test_nothing_large_stays_in_the_skimmed_model(seed):
     for item in tensors_of_model(skimmed):
         assert len(item.raw_data) < LARGE_BYTES or item.name in {"sparse", ""}
         assert len(item.float_data) * 4 < LARGE_BYTES
+        assert len(item.double_data) * 8 < LARGE_BYTES
 
 
 def test_what_is_written_is_what_onnx_writes(tmp_path):
