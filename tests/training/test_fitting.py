@@ -119,12 +119,28 @@ def test_torchs_threads_are_as_before(few, wanted):
     assert torch.get_num_threads() == before
 
 
-def test_a_hubs_cpu_limit_sets_the_threads(few, monkeypatch):
-    monkeypatch.setenv("CPU_LIMIT", "1.0")
-    network, during = linear(), []
+def threads_during(network: nn.Module, data: training.Dataset) -> set[int]:
+    during: list[int] = []
     network.register_forward_hook(lambda *_: during.append(torch.get_num_threads()))
-    short(network, few, threads=None, epochs=1)
-    assert set(during[1:]) == {1}
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        short(network, data, threads=None, epochs=1)
+    finally:
+        torch.set_num_threads(before)
+    return set(during[1:])  # the first call asks whether the network fits
+
+
+def test_a_small_network_trains_on_one_thread(few, monkeypatch):
+    monkeypatch.delenv("CPU_LIMIT", raising=False)
+    assert threads_during(linear(), few) == {1}
+
+
+@pytest.mark.parametrize(("limit", "threads"), [("", 3), ("2.0", 2)])
+def test_a_large_network_trains_on_all_threads_or_on_a_hubs_cpu_limit(few, monkeypatch, limit, threads):
+    monkeypatch.setenv("CPU_LIMIT", limit)
+    large = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 330), nn.ReLU(), nn.Linear(330, 8))
+    assert threads_during(large, few) == {threads}
 
 
 # The best is kept
