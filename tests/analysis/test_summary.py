@@ -141,6 +141,13 @@ def test_the_peak_frees_what_nobody_reads_again():
     assert ow.summarize(kept).peak_bytes == 3 * 400
 
 
+def test_the_peak_keeps_outputs_to_the_end():
+    early = model(
+        "g (float[100] x) => (float[100] a, float[100] y) { a = Neg(x)  b = Neg(x)  c = Neg(b)  y = Neg(c) }"
+    )
+    assert ow.summarize(early).peak_bytes == 3 * 400
+
+
 def test_shapes_and_indices_are_no_parameters():
     proto = model(
         "g (float[N,4] x) => (float[A,B] y) { r = Reshape(x, s)  y = Add(r, b) }",
