@@ -70,6 +70,16 @@ def test_it_was_not_trained_on_what_tests_and_lessons_show():
     assert not made_from & shown
 
 
+def test_the_scripts_recipe_gives_a_model_as_good_even_from_fewer_pictures(unseen):
+    model = make(training.signs(1600, 8, seed=DATA_SEED), epochs=8)
+    inputs = ((unseen.test_images / 255 - 0.5) / 0.5).astype(np.float32).transpose(0, 3, 1, 2)
+    session = onnxruntime.InferenceSession(model.to_bytes(), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"image": inputs})
+    assert (logits.argmax(axis=1) == unseen.test_labels).mean() >= 0.96
+    shipped = onnx.load(SIGNS_MODEL)
+    assert [node.op_type for node in model.to_proto().graph.node] == [n.op_type for n in shipped.graph.node]
+
+
 def test_the_script_makes_a_sound_model_of_any_data(few, tmp_path, monkeypatch):
     monkeypatch.setattr("onnx_workbench.training.make_signs_model.make", lambda: make(few, epochs=1))
     main(tmp_path / "signs.onnx")
