@@ -21,6 +21,7 @@ from onnx_workbench.core.model import as_model
 from onnx_workbench.core.picture_sheet import sheet
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.views.distortions import DISTORTIONS, distorted
+from onnx_workbench.views.playground_controls import arrange, make_controls
 from onnx_workbench.views.playground_pages import bars_html, pictures_html, status_html
 
 
@@ -46,6 +47,8 @@ def playground(model: object, pictures: object, *, expected: Sequence[int | str]
     ------
     PreprocessingError
         If the model does not say how a picture becomes its input.
+    ImageError
+        If the first picture cannot be read.
     InputError
         If `expected` does not fit, or the model takes no floating numbers.
     MissingPackageError
@@ -94,9 +97,10 @@ class Playground:
         first = classify(self.model, prepare(self._preprocessing, self._pictures[0]))
         if expected is not None:
             self._expected = _names(expected, first.labels, len(self._pictures))
-        self.controls = self._make_controls()
+        self._chosen: tuple[int, NDArray[np.uint8]] | None = None
+        self.controls = make_controls(self._options(), self._preprocessing)
         self._status, self._seen, self._bars = (ipywidgets.HTML() for _ in range(3))
-        self.widget = self._arranged()
+        self.widget = arrange(self.controls, [self._seen, self._bars], self._status)
         self._refresh()
         for name, control in self.controls.items():
             if name == "again":
@@ -114,61 +118,6 @@ class Playground:
         """The mistakes that are being made."""
         return tuple(name for name in MISTAKES if self.controls[name].value)
 
-    def _make_controls(self) -> dict[str, Any]:
-        import ipywidgets
-
-        wide, named = {"width": "100%"}, {"description_width": "4.5em"}
-        controls: dict[str, Any] = {
-            "picture": ipywidgets.Dropdown(
-                options=self._options(), value=0, description="picture", style=named, layout=wide
-            )
-        }
-        for name, distortion in DISTORTIONS.items():
-            controls[name] = ipywidgets.IntSlider(
-                min=distortion.lowest,
-                max=distortion.highest,
-                step=distortion.step,
-                description=name,
-                tooltip=distortion.meaning,
-                style=named,
-                layout=wide,
-            )
-        for name, mistake in MISTAKES.items():
-            possible = mistake.is_possible(self._preprocessing)
-            controls[name] = ipywidgets.Checkbox(
-                description=mistake.title,
-                tooltip=mistake.consequence if possible else "This model cannot be fed this mistake.",
-                disabled=not possible,
-                indent=False,
-                layout=wide,
-            )
-        controls["upload"] = ipywidgets.FileUpload(
-            accept="image/*", description="Your picture", tooltip="Choose a picture file of your own"
-        )
-        controls["again"] = ipywidgets.Button(
-            description="Start again", icon="undo", tooltip="Put every slider and box back"
-        )
-        return controls
-
-    def _arranged(self) -> Any:
-        from ipywidgets import HTML, HBox, VBox
-
-        heading = "<div style='font-weight:600;margin-top:4px'>{}</div>"
-        left = VBox(
-            [
-                self.controls["picture"],
-                HTML(heading.format("Change the picture")),
-                *(self.controls[name] for name in DISTORTIONS),
-                HTML(heading.format("Make a mistake")),
-                *(self.controls[name] for name in MISTAKES),
-                HBox([self.controls["upload"], self.controls["again"]]),
-            ],
-            layout={"flex": "0 1 320px", "min_width": "280px"},
-        )
-        right = VBox([self._seen, self._bars], layout={"flex": "1 1 380px", "min_width": "300px"})
-        columns = HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "8px 32px"})
-        return VBox([columns, self._status], layout={"max_width": "940px"})
-
     def _options(self) -> list[tuple[str, int]]:
         return [
             (f"{index + 1}: {clean_text(label)}" if label else f"picture {index + 1}", index)
@@ -179,27 +128,32 @@ class Playground:
         index = self.controls["picture"].value
         amounts = {name: self.controls[name].value for name in DISTORTIONS}
         try:
-            self.picture = distorted(self._at_model_size(self._pictures[index]), amounts)
+            self.picture = distorted(self._at_model_size(index), amounts)
         except ImageError as error:
             self._status.value = status_html(str(error))
             return
         self.array = prepare(self._preprocessing, self.picture, self.mistakes)
         self.predictions = classify(self.model, self.array)
-        self.sentence = _sentence(self.predictions, self._expected[index], self.mistakes)
+        verdict = _verdict(self.predictions, self._expected[index])
+        consequences = [MISTAKES[name].consequence for name in self.mistakes]
+        self.sentence = " ".join((verdict, *consequences))
         seen = self._preprocessing.picture_of(self.array[0])
         self._seen.value = pictures_html(self.picture, seen)
         self._bars.value = bars_html(self.predictions, self._expected[index])
-        self._status.value = status_html(self.sentence)
+        self._status.value = status_html(verdict, consequences)
 
-    def _at_model_size(self, picture: ImageLike) -> NDArray[np.uint8]:
+    def _at_model_size(self, index: int) -> NDArray[np.uint8]:
         """Return a picture in colour, as large as the model takes it: the sliders mean the same for all."""
-        in_color = Preprocessing(
-            size=self._preprocessing.size,
-            resize=self._preprocessing.resize,
-            crop_fraction=self._preprocessing.crop_fraction,
-            interpolation=self._preprocessing.interpolation,
-        )
-        return np.asarray(in_color.resized(picture))
+        if self._chosen is None or self._chosen[0] != index:
+            in_color = Preprocessing(
+                size=self._preprocessing.size,
+                resize=self._preprocessing.resize,
+                crop_fraction=self._preprocessing.crop_fraction,
+                interpolation=self._preprocessing.interpolation,
+            )
+            # Kept while the sliders move: a photograph takes long to decode and to shrink.
+            self._chosen = (index, np.asarray(in_color.resized(self._pictures[index])))
+        return self._chosen[1]
 
     def _add_picture(self, change: dict[str, Any]) -> None:
         for file in change["new"]:
@@ -268,11 +222,10 @@ def _label(labels: tuple[str, ...], index: int) -> str:
     return labels[index]
 
 
-def _sentence(predictions: Predictions, expected: str | None, mistakes: Sequence[str]) -> str:
-    """Return what the model says, whether that is right, and what each mistake does."""
+def _verdict(predictions: Predictions, expected: str | None) -> str:
+    """Return what the model says, and whether that is right."""
     best, probability = predictions.top()[0]
-    verdict = ""
+    judged = ""
     if expected is not None:
-        verdict = ", and that is right" if best == expected else f", but it is {clean_text(expected)}"
-    says = f"The model says {clean_text(best)} ({probability:.1%}){verdict}."
-    return " ".join([says, *(MISTAKES[name].consequence for name in mistakes)])
+        judged = ", and that is right" if best == expected else f", but it is {clean_text(expected)}"
+    return f"The model says {clean_text(best)} ({probability:.1%}){judged}."

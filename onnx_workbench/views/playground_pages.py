@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,10 @@ def _figure(picture: NDArray[np.uint8], caption: str) -> str:
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     # Enlarged pixels stay visible as squares: they are what the model gets.
-    style = f"width:{_PIXELS}px;height:{_PIXELS}px;object-fit:contain;image-rendering:pixelated;display:block"
+    style = (
+        f"width:{_PIXELS}px;height:{_PIXELS}px;object-fit:contain;image-rendering:pixelated;display:block;"
+        f"outline:1px solid {_TRACK_COLOR}"
+    )
     return (
         f"<figure style='margin:0'><img alt='The picture {caption}' style='{style}' src='data:image/png;base64,{data}'>"
         f"<figcaption style='line-height:1.6'>{caption}</figcaption></figure>"
@@ -64,6 +68,8 @@ def _bar(label: str, probability: float, *, mark: str, bold: bool) -> str:
     )
 
 
-def status_html(text: str) -> str:
-    """Return a sentence that screen readers read out when it changes."""
-    return f"<div role='status' style='line-height:1.5;min-height:3em'>{escape(text, limit=1200)}</div>"
+def status_html(verdict: str, consequences: Sequence[str] = ()) -> str:
+    """Return a verdict, and what mistakes do, as text that screen readers read out when it changes."""
+    rest = " ".join(escape(sentence, limit=400) for sentence in consequences)
+    text = f"<strong>{escape(verdict, limit=600)}</strong> {rest}"
+    return f"<div role='status' style='line-height:1.5;min-height:3em'>{text}</div>"

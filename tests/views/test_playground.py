@@ -105,6 +105,7 @@ def test_a_mistake_is_explained_and_taken_back(play):
     before = play.predictions.probabilities.copy()
     play.controls["bgr"].value = True
     assert "what is red looks blue" in play.sentence
+    assert play.sentence.split(". ")[0] in html_of(play)
     play.start_again()
     assert play.mistakes == ()
     assert "red" not in play.sentence
@@ -151,6 +152,21 @@ def test_noise_has_the_strength_that_the_slider_says_and_is_the_same_each_time()
     noisy = distorted(grey, {"noise": 20})
     assert 19 < noisy.astype(float).std() < 21
     np.testing.assert_array_equal(noisy, distorted(grey, {"noise": 20}))
+
+
+def test_a_file_is_read_when_it_is_chosen_and_not_at_every_move_of_a_slider(signs, tmp_path):
+    files = [tmp_path / "red.png", tmp_path / "blue.png", tmp_path / "gone.png"]
+    for file in files:
+        file.write_bytes(png(file.stem if file.stem != "gone" else "green"))
+    play = playground(signs, files)
+    play.controls["picture"].value = 1
+    for file in files:
+        file.unlink()
+    play.controls["dim"].value = 50
+    assert (play.picture == (0, 0, 128)).all()
+    play.controls["picture"].value = 2
+    assert "gone.png" in html_of(play)
+    assert (play.picture == (0, 0, 128)).all()
 
 
 def uploaded(content, name="mine.png"):
