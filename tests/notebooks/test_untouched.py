@@ -141,11 +141,12 @@ def test_the_full_flow_runs_and_keeps_the_house_rules(full_flow):
 
 
 def test_the_full_flow_learns_the_signs_and_the_mistakes_cost_what_it_says(full_flow):
-    accuracies = list(full_flow.measured["asked"].values())
-    right, *wrong = accuracies
-    assert right > 0.95
-    assert min(wrong) < 0.25  # no better than guessing
-    assert all(accuracy < right - 0.04 for accuracy in wrong)
+    accuracy = full_flow.measured["asked"]
+    assert accuracy["right"] > 0.95
+    for name in ("reshape for transpose", "BGR for RGB"):  # "no better than guessing", which is 12.5 %
+        assert accuracy[name] < 0.2
+    for name in ("not scaled", "H and W swapped"):  # "treacherous": often right
+        assert 0.4 < accuracy[name] < accuracy["right"] - 0.04
 
 
 def test_a_notebook_that_reaches_for_the_internet_fails(tmp_path):
