@@ -11,18 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from onnx_workbench.analysis.classification import classify
+from onnx_workbench.analysis.mistakes import MISTAKES, prepare
 from onnx_workbench.analysis.parity import check_parity
 from onnx_workbench.analysis.predictions import Predictions
 from onnx_workbench.analysis.summary import summarize
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import format_bytes, format_duration, html_table, text_table
 from onnx_workbench.core.model import Model
-from onnx_workbench.runtime.session import run
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.training.dataset import Dataset
 from onnx_workbench.training.fitting import evaluate, fit, history
@@ -118,7 +116,7 @@ def run_demo(folder: Path, *, threads: int | None = None, quiet: bool = False) -
         report.pytorch_accuracy = evaluate(network, data)
         predictions = classify(model, data.test_images)
         report.onnx_accuracy = predictions.accuracy(data.test_labels)
-        report.mistakes = mistakes(model, data)
+        report.mistakes = accuracy_by_mistake(model, data)
     with _timed(report, "draw the graph", say, "Drawing the graph, and writing the report"):
         picture = view(model)
         picture.save(folder / "graph.svg")
@@ -130,22 +128,14 @@ def run_demo(folder: Path, *, threads: int | None = None, quiet: bool = False) -
     return report
 
 
-def mistakes(model: Model, data: Dataset) -> dict[str, float]:
+def accuracy_by_mistake(model: Model, data: Dataset) -> dict[str, float]:
     """Return a classifier's accuracy on test pictures that are prepared right, and wrong in the usual ways."""
-    right, raw = data.test_inputs, data.test_images
-    value = model.outputs[0].name
 
-    def accuracy(batch: NDArray[Any]) -> float:
-        found = run(model, np.ascontiguousarray(batch, dtype=np.float32))[value].argmax(axis=1)
-        return float((found == data.test_labels).mean())
+    def accuracy(*mistakes: str) -> float:
+        batch = prepare(data.preprocessing, data.test_images, mistakes)
+        return classify(model, batch).accuracy(data.test_labels)
 
-    return {
-        "right": accuracy(right),
-        "BGR instead of RGB": accuracy(right[:, ::-1]),
-        "reshape instead of transpose": accuracy(right.transpose(0, 2, 3, 1).reshape(right.shape)),
-        "height and width swapped": accuracy(right.transpose(0, 1, 3, 2)),
-        "not scaled: 0..255": accuracy(raw.transpose(0, 3, 1, 2)),
-    }
+    return {"right": accuracy(), **{mistake.title: accuracy(name) for name, mistake in MISTAKES.items()}}
 
 
 def _say(text: str) -> None:
