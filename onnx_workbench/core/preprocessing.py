@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import pairwise, starmap
@@ -194,6 +193,8 @@ class Preprocessing:
         if threads < 2:
             work_through(range(1, len(listed)))
         else:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(threads) as pool:
                 # One task for a stretch of pictures: a task for each would cost more than a small picture does.
                 bounds = np.linspace(1, len(listed), min(len(listed) - 1, threads * 8) + 1).astype(int)

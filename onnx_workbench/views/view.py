@@ -15,7 +15,6 @@ from onnx_workbench.core.formatting import clean_text, text_table
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.views import figures
 from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
-from onnx_workbench.views.netron_view import netron_view
 from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
 from onnx_workbench.views.picture import Picture
 
@@ -116,6 +115,8 @@ class GraphView:
         MissingPackageError
             If the packages for notebooks are not installed.
         """
+        from onnx_workbench.views.netron_view import netron_view
+
         return netron_view(self.model, height=self.height)
 
     def svg(self, *, whole: bool = False) -> str:
