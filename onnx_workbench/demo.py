@@ -153,6 +153,9 @@ def _timed(report: DemoReport, name: str, say: Callable[[str], None], text: str)
 
 def _peak_bytes() -> int:
     """Return the largest resident memory of this process so far; 0 where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where ru_maxrss may be that of the process which started this one
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if "VmHWM" in line)
     try:
         import resource
     except ImportError:  # Windows
