@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +73,7 @@ class DemoReport:
                 "",
                 f"{format_duration(sum(self.seconds.values()))} in all{memory}.",
                 f"Wrote {', '.join(self.files)} to {self.folder}/. Look at {self.folder}/report.html first.",
-                "Try:  onnx-workbench classify "
+                f"Try:  {_command()} classify "
                 f"{Path(self.folder) / 'signs.onnx'} {Path(self.folder) / 'pictures'}",
             )
         )
@@ -138,6 +140,15 @@ def accuracy_by_mistake(model: Model, data: Dataset) -> dict[str, float]:
     return {"right": accuracy(), **{mistake.title: accuracy(name) for name, mistake in MISTAKES.items()}}
 
 
+def _command() -> str:
+    """Return how to call the workbench in this terminal: by name, or by path while its environment is not active."""
+    return (
+        "onnx-workbench"
+        if shutil.which("onnx-workbench")
+        else os.path.relpath(Path(sys.executable).parent / "onnx-workbench")
+    )
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -155,7 +166,9 @@ def _peak_bytes() -> int:
     """Return the largest resident memory of this process so far; 0 where the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux, where ru_maxrss may be that of the process which started this one
-        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if "VmHWM" in line)
+        return next(
+            int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if "VmHWM" in line
+        )
     try:
         import resource
     except ImportError:  # Windows
