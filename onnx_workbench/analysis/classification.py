@@ -18,8 +18,9 @@ from PIL import Image
 from onnx_workbench.analysis.predictions import THUMBNAILS, Predictions
 from onnx_workbench.core.errors import ImageError, InputError, PreprocessingError, WorkbenchWarning
 from onnx_workbench.core.formatting import clean_text, format_shape
+from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.images import ImageLike, iterate_images, open_image
-from onnx_workbench.core.model import Model, Node, Value
+from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.session import Session, session_of
 

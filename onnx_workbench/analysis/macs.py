@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from onnx_workbench.core.model import Node
+from onnx_workbench.core.graph_parts import Node
 
 Shape = Sequence[int]
 Rule = Callable[[Node, Sequence[Shape | None], Sequence[Shape | None]], int]

@@ -14,6 +14,7 @@ from onnx import ModelProto
 from onnx_workbench.analysis.macs import macs_of
 from onnx_workbench.core.errors import InputError, PreprocessingError
 from onnx_workbench.core.formatting import (
+    Shape,
     clean_text,
     escape,
     format_bytes,
@@ -22,10 +23,10 @@ from onnx_workbench.core.formatting import (
     html_table,
     text_table,
 )
-from onnx_workbench.core.model import Model, Node, Tensor, Value, as_model
+from onnx_workbench.core.graph_parts import Node, Tensor, Value
+from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.core.protos import inferred_graph, type_and_shape
 
-Shape = tuple[int | str | None, ...]
 _ROWS_SHOWN = 12
 
 

@@ -1,12 +1,17 @@
-"""Every error that this package raises, and the check for optional packages."""
+"""Every error that this package raises, the check for optional packages, and the sentence for unknown names."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from onnx_workbench.core.formatting import clean_text
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_LONGEST_COMPARED_NAME = 500  # the time of a comparison grows with the product of the lengths
 
 
 class WorkbenchError(Exception):
@@ -100,3 +105,19 @@ def require(package: str, *, purpose: str, extra: str) -> ModuleType:
             f"Install it with:  pip install 'onnx-workbench[{extra}]'",
             name=package,
         ) from error
+
+
+def no_such(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence for a name that is not there, with those that are most like it."""
+    import difflib
+
+    names = [candidate for candidate in dict.fromkeys(known) if candidate]
+    short = [candidate for candidate in names[:5000] if len(candidate) <= _LONGEST_COMPARED_NAME]
+    close = difflib.get_close_matches(str(name)[:_LONGEST_COMPARED_NAME], short, n=3, cutoff=0.5)
+    listed = ", ".join(repr(clean_text(candidate, limit=60)) for candidate in close or names[:5])
+    hint = (
+        f"Did you mean {listed}?"
+        if close
+        else f"There are {len(names):,}: {listed}" + ", …" * (len(names) > 5)
+    )
+    return f"The model has no {kind} {clean_text(str(name))!r}. {hint if names else 'It has none at all.'}"

@@ -3,121 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import (
-    AttributeProto,
-    GraphProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    ValueInfoProto,
-    printer,
-)
+from onnx import AttributeProto, ModelProto, TensorProto, printer
 
 from onnx_workbench.core import graph_order
-from onnx_workbench.core.errors import ModelFileError, NameNotFoundError, PreprocessingError
+from onnx_workbench.core.errors import ModelFileError, NameNotFoundError, PreprocessingError, no_such
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
+from onnx_workbench.core.graph_parts import Node, Tensor, Value, describe, value_of
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
 from onnx_workbench.core.payloads import Payloads
-from onnx_workbench.core.protos import (
-    ONNX_ERRORS,
-    content_bytes,
-    dtype_name,
-    inferred_graph,
-    type_and_shape,
-    with_readable_strings,
-)
+from onnx_workbench.core.protos import ONNX_ERRORS, inferred_graph, with_readable_strings
 from onnx_workbench.core.serialization import graph_with_weights, single_file, two_files
 
 if TYPE_CHECKING:
     from onnx_workbench.core.preprocessing import Preprocessing
-
-Shape = tuple[int | str | None, ...]
-
-
-@dataclass(frozen=True)
-class Value:
-    """A value of the graph: its name, its dtype such as ``float32``, its shape; None for what is unknown."""
-
-    name: str
-    dtype: str | None = None
-    shape: Shape | None = None
-
-    def __str__(self) -> str:
-        """Return ``name: float32 (N, 3, 32, 32)``."""
-        return f"{clean_text(self.name)}: {self.dtype or '?'} {format_shape(self.shape)}"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An initializer as declared; its content stays in the file until ``Model.weight`` asks for it."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    size_bytes: int
-
-    @property
-    def count(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape, dtype=object)) if self.shape else 1
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One call of an operator. `index` is its place in execution order."""
-
-    index: int
-    proto: NodeProto = field(repr=False)
-    name: str
-    op_type: str
-    domain: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """The node's address: its first output (names of nodes are optional in ONNX)."""
-        return next((name for name in self.outputs if name), self.name)
-
-    @property
-    def label(self) -> str:
-        """The operator, with its domain unless that is ONNX's own."""
-        return self.op_type if self.domain in {"", "ai.onnx"} else f"{self.domain}.{self.op_type}"
-
-    @cached_property
-    def attributes(self) -> dict[str, object]:
-        """Attributes as Python objects: numbers, strings, tuples, `Tensor`, `Subgraph`."""
-        return {attribute.name: _attribute_value(attribute) for attribute in self.proto.attribute}
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What the exporter noted on the node, such as the module that it comes from."""
-        return {entry.key: entry.value for entry in self.proto.metadata_props}
-
-    @property
-    def doc(self) -> str:
-        """The node's doc string."""
-        return str(self.proto.doc_string)
-
-
-@dataclass(frozen=True)
-class Subgraph:
-    """A graph held in a node's attribute (If, Loop, Scan)."""
-
-    proto: GraphProto = field(repr=False)
-
-    def __str__(self) -> str:
-        """Return its name and size."""
-        return f"subgraph {clean_text(self.proto.name)!r} of {len(self.proto.node)} nodes"
 
 
 class Model:
@@ -148,9 +54,9 @@ class Model:
         self.session: object = None  # kept by runtime.session, so that run(model, ...) loads it once
         self._initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
         graph = proto.graph
-        self.outputs = tuple(_value(info) for info in graph.output)
+        self.outputs = tuple(value_of(info) for info in graph.output)
         self.inputs = tuple(
-            _value(info)
+            value_of(info)
             for info in graph.input
             if info.name not in self._initializers and info.name not in self.sparse_initializers
         )
@@ -229,7 +135,7 @@ class Model:
             values.update({name: Value(name) for name in node.outputs if name})
         for info in (*inferred.value_info, *inferred.input, *inferred.output):
             if info.name not in self._initializers:
-                values[info.name] = _value(info)
+                values[info.name] = value_of(info)
         return values
 
     @cached_property
@@ -416,62 +322,6 @@ class Model:
             f"<div><strong>{escape(self.name)}</strong> <span>{escape(self.source)}</span>{table}"
             f"<div>{escape(self._size())}</div></div>"
         )
-
-
-def describe(tensor: TensorProto, name: str = "") -> Tensor:
-    """Return a tensor's description, under its own name or another."""
-    size = content_bytes(tensor.data_type, tensor.dims)
-    if size is None:
-        size = sum(map(len, tensor.string_data))
-    return Tensor(name or str(tensor.name), dtype_name(tensor.data_type), tuple(tensor.dims), size)
-
-
-def no_such(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the sentence for a name that is not there, with those that are most like it."""
-    import difflib
-
-    names = [candidate for candidate in dict.fromkeys(known) if candidate]
-    close = difflib.get_close_matches(str(name), names[:5000], n=3, cutoff=0.5)
-    listed = ", ".join(repr(clean_text(candidate, limit=60)) for candidate in close or names[:5])
-    hint = (
-        f"Did you mean {listed}?"
-        if close
-        else f"There are {len(names):,}: {listed}" + ", …" * (len(names) > 5)
-    )
-    return f"The model has no {kind} {clean_text(str(name))!r}. {hint if names else 'It has none at all.'}"
-
-
-def _value(info: ValueInfoProto) -> Value:
-    dtype, shape = type_and_shape(info.type)
-    return Value(str(info.name), dtype, shape)
-
-
-_SCALARS: dict[int, str] = {AttributeProto.FLOAT: "f", AttributeProto.INT: "i"}
-_LISTS: dict[int, str] = {AttributeProto.FLOATS: "floats", AttributeProto.INTS: "ints"}
-
-
-def _attribute_value(attribute: AttributeProto) -> object:
-    """Return an attribute's value as a plain Python object; contents of tensors are not read."""
-    kind: int = attribute.type
-    if attribute.ref_attr_name:
-        return f"@{attribute.ref_attr_name}"
-    if kind in _SCALARS:
-        return getattr(attribute, _SCALARS[kind])
-    if kind in _LISTS:
-        return tuple(getattr(attribute, _LISTS[kind]))
-    if kind == AttributeProto.STRING:
-        return attribute.s.decode(errors="replace")
-    if kind == AttributeProto.STRINGS:
-        return tuple(item.decode(errors="replace") for item in attribute.strings)
-    if kind == AttributeProto.TENSOR:
-        return describe(attribute.t)
-    if kind == AttributeProto.GRAPH:
-        return Subgraph(attribute.g)
-    if kind == AttributeProto.GRAPHS:
-        return tuple(Subgraph(graph) for graph in attribute.graphs)
-    if kind == AttributeProto.TENSORS:
-        return tuple(describe(tensor) for tensor in attribute.tensors)
-    return AttributeProto.AttributeType.Name(kind).lower()
 
 
 _opener: list[Callable[[object], Model]] = []

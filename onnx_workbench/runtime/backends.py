@@ -12,7 +12,8 @@ from onnx import GraphProto
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import execution_order
-from onnx_workbench.core.model import Model, Value
+from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.input_advice import advise
 from onnx_workbench.runtime.memory import available_bytes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onnx_workbench.core.formatting import clean_text, format_shape
-from onnx_workbench.core.model import Value
+from onnx_workbench.core.graph_parts import Value
 
 _LAYOUTS: dict[tuple[int, ...], str] = {
     (0, 3, 1, 2): "NHWC (channels last), and the model takes NCHW",

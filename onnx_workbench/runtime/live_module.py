@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.core.model import Value
+from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.runtime.backends import Feeds
 
 _MODULE = "torch.nn.modules.module.Module"

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError
+from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError, no_such
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.core.model import Model, Value, as_model, no_such
+from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.backends import Backend, OnnxRuntimeBackend, ReferenceBackend
 from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
 

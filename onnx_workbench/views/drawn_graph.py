@@ -9,7 +9,8 @@ from functools import cached_property
 
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import captured
-from onnx_workbench.core.model import Model, Node, Value
+from onnx_workbench.core.graph_parts import Node, Value
+from onnx_workbench.core.model import Model
 from onnx_workbench.views.graph_layout import Layout, lay_out
 from onnx_workbench.views.modules import ModulePath, groups_within, module_path
 from onnx_workbench.views.node_lines import format_product, salient_line

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 
-from onnx_workbench.core.model import Node
+from onnx_workbench.core.graph_parts import Node
 
 ModulePath = tuple[str, ...]
 

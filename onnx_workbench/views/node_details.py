@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_bytes
-from onnx_workbench.core.model import Model, Node, Tensor
+from onnx_workbench.core.graph_parts import Node, Tensor
+from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
 from onnx_workbench.views.modules import module_path
 from onnx_workbench.views.node_lines import format_product

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from onnx_workbench.core.formatting import Shape, clean_text
-from onnx_workbench.core.model import Node, Subgraph
+from onnx_workbench.core.graph_parts import Node, Subgraph
 
 WeightShape = Callable[[str], tuple[int, ...] | None]
 

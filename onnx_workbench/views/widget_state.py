@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.core.model import Model, Subgraph, Tensor
+from onnx_workbench.core.graph_parts import Subgraph, Tensor
+from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, describe_type
 from onnx_workbench.views.edge_curves import path_data
 from onnx_workbench.views.node_lines import format_product

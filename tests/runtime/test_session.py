@@ -15,7 +15,7 @@ from tiny_models import convnet, dense, model, random_weights
 
 import onnx_workbench as ow
 from onnx_workbench.core.errors import InputError, RunError
-from onnx_workbench.core.model import Tensor
+from onnx_workbench.core.graph_parts import Tensor
 from onnx_workbench.runtime import backends
 from onnx_workbench.runtime.backends import default_threads
 
