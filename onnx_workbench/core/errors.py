@@ -30,6 +30,10 @@ class ModelNotFoundError(WorkbenchError, FileNotFoundError):
     """No file at the path given."""
 
 
+class WriteError(WorkbenchError, OSError):
+    """A file that cannot be written where it should be."""
+
+
 class UnknownSourceError(WorkbenchError, TypeError):
     """An object of which no source can make a model."""
 

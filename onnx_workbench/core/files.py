@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from onnx_workbench.core.errors import WriteError
+
 
 def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[bytes]) -> Path:
     """Write a file under a temporary name beside its target, then rename it.
@@ -25,10 +27,17 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
     -------
     Path
         The path written.
+
+    Raises
+    ------
+    WriteError
+        If the target is a folder, or its own folder does not exist.
     """
     target = Path(path)
+    if target.is_dir():
+        raise WriteError(f"{str(target)!r} is a folder: give the name of a file in it.")
     if not target.parent.is_dir():
-        raise FileNotFoundError(
+        raise WriteError(
             f"Cannot write {target.name!r}: the folder {str(target.parent)!r} does not exist. Create it first."
         )
     if isinstance(data, str):

@@ -240,6 +240,8 @@ def iterate_images(pictures: object) -> Iterator[ImageLike]:
             )
         yield from files
     elif isinstance(pictures, np.ndarray) and pictures.ndim == 4:
+        if not len(pictures):
+            raise ImageError(f"No pictures: the array has shape {pictures.shape}.")
         yield from pictures
     elif isinstance(pictures, (list, tuple)):
         if not pictures:

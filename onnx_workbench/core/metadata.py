@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from onnx_workbench.core.errors import PreprocessingError
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.payloads import is_utf8
 
 if TYPE_CHECKING:
     from onnx_workbench.core.preprocessing import Preprocessing
@@ -30,11 +31,12 @@ _LONGEST_TEXT = 4_000_000
 _LONGEST_LITERAL = 200_000  # Python's parser takes 500 bytes and more for each character
 
 
-def labels_to(labels: Sequence[str]) -> dict[str, str]:
+def labels_to(labels: object) -> dict[str, str]:
     """Return the metadata entry for labels."""
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+    names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else [None]
+    if not all(isinstance(name, str) and is_utf8(name) for name in names):
         raise PreprocessingError(f"labels must be a list of strings, one for each class; got {labels!r:.80}.")
-    return {LABELS_KEY: json.dumps(list(labels), ensure_ascii=False)}
+    return {LABELS_KEY: json.dumps(names, ensure_ascii=False)}
 
 
 def labels_from(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -72,8 +74,14 @@ def _as_labels(parsed: object) -> tuple[str, ...] | None:
     return None
 
 
-def preprocessing_to(preprocessing: Preprocessing) -> dict[str, str]:
+def preprocessing_to(preprocessing: object) -> dict[str, str]:
     """Return the metadata entry for preprocessing."""
+    from onnx_workbench.core.preprocessing import Preprocessing
+
+    if not isinstance(preprocessing, Preprocessing):
+        raise PreprocessingError(
+            f"preprocessing is a Preprocessing; got {type(preprocessing).__name__}. Give Preprocessing(size=..., ...)."
+        )
     return {PREPROCESSING_KEY: json.dumps(preprocessing.to_dict())}
 
 

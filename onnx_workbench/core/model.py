@@ -18,7 +18,7 @@ from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
 from onnx_workbench.core.graph_parts import Node, Tensor, Value, describe, value_of
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
-from onnx_workbench.core.payloads import Payloads
+from onnx_workbench.core.payloads import Payloads, is_utf8
 from onnx_workbench.core.protos import ONNX_ERRORS, inferred_graph, with_readable_strings
 from onnx_workbench.core.serialization import graph_with_weights, single_file, two_files
 
@@ -219,6 +219,11 @@ class Model:
         **entries
             Other metadata_props.
 
+        Raises
+        ------
+        PreprocessingError
+            If labels are not a list of strings, or another entry is no text.
+
         Examples
         --------
         >>> model = model.with_metadata(labels=["cat", "dog"], preprocessing=ow.Preprocessing(size=(224, 224)))
@@ -229,6 +234,8 @@ class Model:
                 raise PreprocessingError(
                     f"{key}={value!r:.80}: metadata is text. Give {key}=str({value!r:.80})."
                 )
+            if not is_utf8(value):
+                raise PreprocessingError(f"{key}={value!r:.80}: metadata is text in UTF-8.")
         metadata = self.metadata | entries
         if labels is not None:
             metadata |= labels_to(labels)
@@ -274,6 +281,8 @@ class Model:
         ------
         ModelFileError
             If one file would be larger than 2 GiB, or the weights cannot be read any more.
+        WriteError
+            If there is no such folder, or the path is a folder itself.
         """
         target = Path(path).expanduser()
         if external_data:

@@ -255,10 +255,10 @@ class Payloads:
         clear_reference(tensor)
 
 
-def is_utf8(name: str) -> bool:
-    """Tell whether a file's name can be written down: on Linux it may hold any bytes."""
+def is_utf8(text: str) -> bool:
+    """Tell whether a text can be written into a model: a file's name on Linux may hold any bytes."""
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -16,19 +16,14 @@ from PIL import Image
 from onnx_workbench.core.errors import PreprocessingError
 from onnx_workbench.core.formatting import escape
 from onnx_workbench.core.images import ImageLike, iterate_images, open_image
+from onnx_workbench.core.resizing import INTERPOLATIONS, resize
 
-_INTERPOLATIONS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
+_LARGEST_SIZE_PIXELS = 1 << 26  # a model's file may ask for any size
 _CHOICES = {
     "resize": ("stretch", "crop", "pad"),
     "color": ("RGB", "BGR", "GRAY"),
     "layout": ("NCHW", "NHWC"),
-    "interpolation": tuple(_INTERPOLATIONS),
+    "interpolation": tuple(INTERPOLATIONS),
     "dtype": ("float32", "float16", "float64", "uint8"),
 }
 
@@ -117,8 +112,10 @@ class Preprocessing:
             )
 
     def _per_channel(self, name: str, value: object) -> float | tuple[float, ...]:
-        if isinstance(value, (int, float)):
-            return _number(name, value)
+        if isinstance(value, (int, float)) or (
+            isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0
+        ):
+            return _number(name, value.item() if isinstance(value, np.ndarray) else value)
         if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, str):
             raise PreprocessingError(f"{name} is a number, or one number for each channel; got {value!r}.")
         numbers = tuple(_number(name, item) for item in value)
@@ -228,24 +225,7 @@ class Preprocessing:
             image = image.convert("L")
         if self.size is None or (image.height, image.width) == self.size:
             return image
-        height, width = self.size
-        filter_ = _INTERPOLATIONS[self.interpolation]
-        if self.resize == "stretch":
-            return image.resize((width, height), filter_)
-        if self.resize == "crop":
-            return self._cropped(image, height, width)
-        ratio = min(width / image.width, height / image.height)
-        inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-        canvas = Image.new(image.mode, (width, height))
-        canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-        return canvas
-
-    def _cropped(self, image: Image.Image, height: int, width: int) -> Image.Image:
-        ratio = max(width / image.width, height / image.height) / self.crop_fraction
-        whole = (max(width, round(image.width * ratio)), max(height, round(image.height * ratio)))
-        left, top = round((whole[0] - width) / 2), round((whole[1] - height) / 2)
-        filter_ = _INTERPOLATIONS[self.interpolation]
-        return image.resize(whole, filter_).crop((left, top, left + width, top + height))
+        return resize(image, self.size, self.resize, INTERPOLATIONS[self.interpolation], self.crop_fraction)
 
     @cached_property
     def _factor_and_offset(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -408,6 +388,10 @@ def _size(size: object) -> tuple[int, int]:
         raise PreprocessingError(f"size is (height, width) in pixels, or one number for both; got {size!r}.")
     if not all(0 < n <= 32768 for n in size):
         raise PreprocessingError(f"size is (height, width), each from 1 to 32,768 pixels; got {size!r:.80}.")
+    if size[0] * size[1] > _LARGEST_SIZE_PIXELS:
+        raise PreprocessingError(
+            f"size is {size[0]:,} x {size[1]:,}; at most {_LARGEST_SIZE_PIXELS:,} pixels are prepared."
+        )
     return int(size[0]), int(size[1])
 
 

@@ -17,6 +17,7 @@ from onnx import (
     NodeProto,
     SparseTensorProto,
     TensorProto,
+    TensorShapeProto,
     TypeProto,
     checker,
     helper,
@@ -147,10 +148,7 @@ def type_and_shape(type_proto: TypeProto) -> tuple[str | None, tuple[int | str |
         dtype = dtype_name(tensor.elem_type) if tensor.elem_type else None
         if not tensor.HasField("shape"):
             return dtype, None
-        return dtype, tuple(
-            dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
-            for dimension in tensor.shape.dim
-        )
+        return dtype, tuple(map(_dimension, tensor.shape.dim))
     if kind in {"sequence_type", "optional_type"}:
         inner, _ = type_and_shape(getattr(type_proto, kind).elem_type)
         return f"{kind.removesuffix('_type')}({inner or '?'})", None
@@ -158,3 +156,10 @@ def type_and_shape(type_proto: TypeProto) -> tuple[str | None, tuple[int | str |
         inner, _ = type_and_shape(type_proto.map_type.value_type)
         return f"map({dtype_name(type_proto.map_type.key_type)}, {inner or '?'})", None
     return None, None
+
+
+def _dimension(dimension: TensorShapeProto.Dimension) -> int | str | None:
+    if dimension.HasField("dim_value"):
+        # Paddle's exporter, for one, writes -1 for a size that it does not know.
+        return dimension.dim_value if dimension.dim_value >= 0 else None
+    return dimension.dim_param or None

@@ -10,7 +10,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from tiny_models import dense, model
 
 import onnx_workbench as ow
-from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.errors import ModelFileError, NameNotFoundError
 
 
 def marked_model() -> bytes:
@@ -166,3 +166,22 @@ def test_weights_of_the_wrong_length_are_refused():
     proto.graph.initializer[0].dims[0] = 17
     with pytest.raises(ModelFileError, match=r"needs 4\.25 KiB \(4,352 bytes\), and 4,096 bytes are there"):
         ow.open_model(proto)
+
+
+def test_a_dimension_of_minus_one_is_unknown():
+    """Several exporters write -1 for a size that they do not know."""
+    proto = dense()
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    opened = ow.open_model(proto)
+    assert opened.inputs[0].shape == (None, 16)
+    assert ow.summarize(opened).peak_bytes >= 0
+
+
+def test_names_as_long_as_books_are_compared_in_no_time():
+    proto = dense()
+    proto.graph.output[0].name = proto.graph.node[0].output[0] = "ab" * 100_000
+    opened = ow.open_model(proto)
+    started = time.perf_counter()
+    with pytest.raises(NameNotFoundError, match="no value or node 'ababab"):
+        opened.node("ab" * 100_001)
+    assert time.perf_counter() - started < 1

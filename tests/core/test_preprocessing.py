@@ -184,6 +184,7 @@ FIELDS = [
     },
     {"color": "GRAY", "dtype": "uint8", "scale": 1},
     {"size": np.int64(5), "mean": np.array(MEAN), "scale": np.float32(0.5), "dtype": "float16"},
+    {"mean": np.float32(0.5), "std": np.array(2)},
 ]
 
 
@@ -205,6 +206,7 @@ def test_it_goes_through_json_and_a_models_file_and_back(fields, tmp_path):
         ({"dtype": "int8"}, "possible are 'float32'"),
         ({"size": (0, 5)}, "each from 1 to 32,768"),
         ({"size": (5, 99999)}, "each from 1 to 32,768"),
+        ({"size": (32768, 32768)}, "at most 67,108,864 pixels"),
         ({"size": "224"}, r"size is \(height, width\)"),
         ({"size": (1, 2, 3)}, r"size is \(height, width\)"),
         ({"size": True}, r"size is \(height, width\)"),
@@ -257,3 +259,18 @@ def test_the_steps_in_words_name_what_is_done(fields):
     assert f"dtype {how.dtype}" in text
     assert how._repr_html_().count("<li>") == len(how.steps)
     assert repr(ow.Preprocessing(**fields)) == repr(how)
+
+
+def test_no_pictures_are_named():
+    with pytest.raises(ImageError, match=r"No pictures: the array has shape \(0, 8, 8, 3\)"):
+        ow.Preprocessing()(np.zeros((0, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "fraction"), [((1, 60_000), 1.0), ((60_000, 1), 1.0), ((30, 50), 1e-4)], ids=str
+)
+def test_cutting_out_of_a_picture_enlarged_beyond_measure_is_refused(shape, fraction):
+    """A file of a few bytes would take gigabytes."""
+    how = ow.Preprocessing(size=224, resize="crop", crop_fraction=fraction)
+    with pytest.raises(ImageError, match=r"enlarged to [\d,]+ x [\d,]+ .*\n.*resize='stretch' or 'pad'"):
+        how(np.zeros((*shape, 3), np.uint8))
