@@ -51,7 +51,7 @@ class Model:
         self, proto: ModelProto, payloads: Payloads, *, source: str, path: Path | None = None
     ) -> None:
         self.proto, self.payloads, self.source, self.path = proto, payloads, source, path
-        self.session: object = None  # kept by runtime.session, so that run(model, ...) loads it once
+        self.engine: object = None  # kept by runtime.session, so that run(model, ...) loads it once
         self._initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
         graph = proto.graph
         self.outputs = tuple(value_of(info) for info in graph.output)

@@ -12,7 +12,7 @@ from onnx import GraphProto
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import execution_order
-from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.graph_parts import Value, value_of
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.input_advice import advise
@@ -45,19 +45,23 @@ class OnnxRuntimeBackend:
     """onnxruntime on a model whose weights it maps from the model's own file."""
 
     def __init__(
-        self, model: Model, *, threads: int | None, providers: Sequence[str] | None, low_memory: bool | None
+        self,
+        model: Model,
+        *,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        low_memory: bool | None = None,
     ) -> None:
         import onnxruntime
 
-        self.model = model
-        self.inputs = _with_channels(model)
+        self.inputs, self._defaults = _with_channels(model), _defaults(model)
         self.output_names = tuple(value.name for value in model.outputs)
         self.low_memory = _needs_low_memory(model) if low_memory is None else low_memory
         self._takes_strings = any("string" in (value.dtype or "") for value in self.inputs)
         self._errors = onnxruntime_errors()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = default_threads() if threads is None else threads
+        options.intra_op_num_threads = default_threads() if threads is None else _checked_threads(threads)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if self.low_memory:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -86,12 +90,12 @@ class OnnxRuntimeBackend:
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
-        if self._takes_strings and (advice := advise(self.inputs, feeds)):
+        if self._takes_strings and (advice := advise(self.inputs, feeds, self._defaults)):
             raise InputError(advice)  # beforehand: onnxruntime reads beyond the end of numpy's byte strings
         try:
             return list(self._run(output_names, feeds))
         except self._errors as error:
-            if advice := advise(self.inputs, feeds):
+            if advice := advise(self.inputs, feeds, self._defaults):
                 raise InputError(advice) from error
             raise RunError(explain_running(error)) from error
 
@@ -102,7 +106,7 @@ class ReferenceBackend:
     def __init__(self, model: Model) -> None:
         from onnx.reference import ReferenceEvaluator
 
-        self.inputs = _with_channels(model)
+        self.inputs, self._defaults = _with_channels(model), _defaults(model)
         self.output_names = tuple(value.name for value in model.outputs)
         whole = model.to_proto()
         ordered = GraphProto(node=execution_order(whole.graph))  # the evaluator takes the file's order
@@ -117,7 +121,7 @@ class ReferenceBackend:
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
-        if advice := advise(self.inputs, feeds):
+        if advice := advise(self.inputs, feeds, self._defaults):
             raise InputError(advice)
         try:
             return list(self._evaluator.run(list(output_names), dict(feeds)))
@@ -138,6 +142,8 @@ def _providers(wanted: Sequence[str] | None) -> list[str]:
     available = onnxruntime.get_available_providers()
     if wanted is None:
         return ["CPUExecutionProvider"]
+    if isinstance(wanted, str):
+        raise RunError(f"providers is a list of names, in order of preference: give [{wanted!r}].")
     if missing := [name for name in wanted if name not in available]:
         raise RunError(
             f"Execution provider {', '.join(map(repr, missing))} is not in the installed onnxruntime "
@@ -147,6 +153,19 @@ def _providers(wanted: Sequence[str] | None) -> list[str]:
     if not wanted:
         raise RunError(f"providers is empty; available: {', '.join(available)}.")
     return list(wanted)
+
+
+def _checked_threads(threads: object) -> int:
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 0:
+        raise RunError(f"threads is a whole number from 0 (all cores); got {threads!r}.")
+    return threads
+
+
+def _defaults(model: Model) -> tuple[Value, ...]:
+    """Return the initializers that are inputs too: from IR version 4 on, these are defaults (onnx/docs/IR.md)."""
+    if model.ir_version < 4:
+        return ()
+    return tuple(value_of(info) for info in model.proto.graph.input if info.name in model.initializers)
 
 
 def _with_channels(model: Model) -> tuple[Value, ...]:

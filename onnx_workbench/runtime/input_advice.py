@@ -22,7 +22,7 @@ _PICTURE_LAYOUTS: dict[tuple[int, ...], str] = {
 }
 
 
-def advise(expected: Sequence[Value], given: Mapping[str, Any]) -> str | None:
+def advise(expected: Sequence[Value], given: Mapping[str, Any], defaults: Sequence[Value] = ()) -> str | None:
     """Return what is wrong with the inputs and how to mend it, or None if they fit what is declared.
 
     Parameters
@@ -31,12 +31,14 @@ def advise(expected: Sequence[Value], given: Mapping[str, Any]) -> str | None:
         The model's inputs as declared.
     given
         The feeds: arrays by input name.
+    defaults
+        Inputs that the model has a value for; they may be given.
     """
     names = [value.name for value in expected]
-    known = set(names)
+    known = {*names, *(value.name for value in defaults)}
     if advice := _advise_on_names(names, [name for name in given if name not in known], given):
         return advice
-    for value in expected:
+    for value in (*expected, *(value for value in defaults if value.name in given)):
         if advice := _advise_on_value(value, given[value.name]):
             return advice
     return None
@@ -84,7 +86,7 @@ def _advise_on_dtype(value: Value, array: np.ndarray[Any, Any]) -> str | None:
             else f"Input {clean_text(value.name)!r} takes strings; got {array.dtype}.\nGive  x.astype(str)."
         )
     text = f"Input {clean_text(value.name)!r} takes {value.dtype}; got {array.dtype.name}."
-    line = f"x.astype(np.{value.dtype})"
+    line = f"x.astype({'np' if hasattr(np, value.dtype) else 'ml_dtypes'}.{value.dtype})"
     if array.dtype == np.uint8 and value.dtype.startswith("float"):
         return (
             f"{text}\nGive  {line}  after scaling: bytes are 0..255, and most models take 0..1 or normalised values "

@@ -75,5 +75,11 @@ def _opsets(model: Model) -> str:
 
 def explain_running(error: BaseException) -> str:
     """Return why a run failed inside the model."""
+    text = essence(error)
+    if "Numpy_type" in text or "No corresponding Numpy type" in text:
+        return (
+            f"onnxruntime takes no numpy arrays of this dtype, nor gives them, although the model may use it inside: "
+            f"{text}\nAdd a Cast at that input or output, or run with  Session(model, backend='reference')."
+        )
     what = "The run failed inside the model, although the inputs fit what it declares."
-    return f"{what}\nonnxruntime said: {essence(error)}"
+    return f"{what}\nonnxruntime said: {text}"

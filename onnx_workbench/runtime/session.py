@@ -59,25 +59,27 @@ class Session:
         low_memory: bool | None = None,
     ) -> None:
         live = is_live_module(model)
-        self.backend = backend or ("torch" if live else "onnxruntime")
-        if self.backend not in BACKENDS:
+        chosen = backend or ("torch" if live else "onnxruntime")
+        if chosen not in BACKENDS:
             raise RunError(f"There is no backend {backend!r}; possible are {', '.join(map(repr, BACKENDS))}.")
-        if live != (self.backend == "torch"):
+        if live != (chosen == "torch"):
             raise RunError(
                 f"backend={backend!r} does not go with a {type(model).__name__}: a live module is run by 'torch', and "
                 "everything else by 'onnxruntime' or 'reference'."
             )
-        self.model: Model | None = None if live else as_model(model)
-        self._engine: Backend
-        if self.model is None:
-            self._engine = TorchBackend(model)
-        elif self.backend == "reference":
-            self._engine = ReferenceBackend(self.model)
+        opened = None if live else as_model(model)
+        engine: Backend
+        if opened is None:
+            engine = TorchBackend(model)
+        elif chosen == "reference":
+            engine = ReferenceBackend(opened)
         else:
-            self._engine = OnnxRuntimeBackend(
-                self.model, threads=threads, providers=providers, low_memory=low_memory
-            )
-        self._all_outputs = self._engine.output_names
+            engine = OnnxRuntimeBackend(opened, threads=threads, providers=providers, low_memory=low_memory)
+        self._join(opened, chosen, engine)
+
+    def _join(self, model: Model | None, backend: str, engine: Backend) -> None:
+        self.model, self.backend, self._engine = model, backend, engine
+        self._all_outputs = engine.output_names
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -92,6 +94,7 @@ class Session:
         inputs
             Arrays by input name; or one array for a model with one input; or a list or tuple in the order of the
             inputs. dtypes and shapes must be those of the model: nothing is cast or transposed silently.
+            Initializers that are inputs too (from IR version 4 on) may be given by name, and are replaced.
         outputs
             Names of the outputs wanted; None for all.
 
@@ -144,8 +147,9 @@ class Session:
         """Tell whether a list is the one input itself (plain numbers, strings, a sequence) and not a list of inputs."""
         if len(self._engine.inputs) != 1:
             return False
-        dtype = self._engine.inputs[0].dtype or ""
-        return dtype.startswith("sequence(") or not any(hasattr(item, "__array__") for item in inputs)
+        if (self._engine.inputs[0].dtype or "").startswith("sequence("):
+            return not (len(inputs) == 1 and isinstance(inputs[0], (list, tuple)))
+        return not any(hasattr(item, "__array__") for item in inputs)
 
     def _as_arrays(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
         """Return array-likes as arrays; plain lists, which have no dtype of their own, get the input's."""
@@ -159,8 +163,23 @@ class Session:
         return f"Session({what!r}, backend={self.backend!r}{low})"
 
 
+class _KeptSession(Session):
+    """A session on the engine that a Model keeps.
+
+    The Model keeps no Session: each would hold the other, and both their memory, until Python looks for cycles.
+    """
+
+    def __init__(self, model: Model) -> None:
+        if not isinstance(model.engine, OnnxRuntimeBackend):
+            model.engine = OnnxRuntimeBackend(model)
+        self._join(model, "onnxruntime", model.engine)
+
+
 def _checked(outputs: Sequence[str], known: Collection[str]) -> list[str]:
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    if not wanted:
+        listed = ", ".join(repr(clean_text(name)) for name in known)
+        raise InputError(f"outputs is empty: leave it out for all of them, or name at least one of {listed}.")
     for name in wanted:
         if name not in known:
             raise NameNotFoundError(no_such("output", name, known))
@@ -194,15 +213,12 @@ def _as_input(name: str, item: Any, dtype: str) -> Any:
 
 
 def session_of(model: object) -> Session:
-    """Return a session for a model; for a Model it is made once and kept as long as the Model lives."""
+    """Return a session for a model; what a Model's session computes with is made once, and kept with the Model."""
     if isinstance(model, Session):
         return model
     if is_live_module(model):
         return Session(model)
-    opened = as_model(model)
-    if not isinstance(opened.session, Session):
-        opened.session = Session(opened)
-    return opened.session
+    return _KeptSession(as_model(model))
 
 
 def run(model: object, inputs: object, outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
