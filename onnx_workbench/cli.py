@@ -1,7 +1,8 @@
 """The workbench's verbs in a terminal: ``onnx-workbench <verb> ...``.
 
 Exit codes: 0 done; 1 the verb failed, with a sentence on the error stream; 2 wrong arguments; 130 stopped by
-Ctrl-C. With ``--json`` the answer, or the error, is one JSON object on the output stream.
+Ctrl-C. With ``--json`` the answer, or the error, is one JSON object on the output stream; what JSON has no number
+for (NaN, infinities) is null in it. Warnings and progress go to the error stream.
 """
 
 from __future__ import annotations
@@ -9,20 +10,30 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from onnx_workbench.core.errors import ImageError, InputError, WorkbenchError
+from onnx_workbench.core.errors import (
+    ImageError,
+    InputError,
+    PreprocessingError,
+    WorkbenchError,
+    WorkbenchWarning,
+)
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, text_table
-from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.runtime import array_files
 from onnx_workbench.sources.open import open_model
 
 GRAPH_SUFFIXES = (".svg", ".png", ".html", ".txt")
@@ -30,28 +41,63 @@ GRAPH_SUFFIXES = (".svg", ".png", ".html", ".txt")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode gets "?", not a traceback
     options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", WorkbenchWarning)
+        warnings.showwarning = _show_warning
+        try:
+            return _run_verb(options)
+        except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+            with suppress(OSError):  # Python flushes once more at its end: into nothing
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (WorkbenchError, OSError) as error:
+            return _fail(options, type(error).__name__, str(error))
+        except MemoryError:
+            return _fail(options, "MemoryError", "There is not enough memory for this.")
+        except KeyboardInterrupt:
+            return _fail(options, "KeyboardInterrupt", "stopped.", code=130)
+
+
+def _run_verb(options: argparse.Namespace) -> int:
     verb: Callable[[argparse.Namespace], int | None] = options.verb
-    try:
-        return verb(options) or 0
-    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (WorkbenchError, OSError) as error:
-        if options.json:
-            print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
-        else:
-            print(f"onnx-workbench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("onnx-workbench: stopped.", file=sys.stderr)
-        return 130
+    code = verb(options) or 0
+    sys.stdout.flush()  # so that a closed pipe is noticed here
+    return code
+
+
+def _fail(options: argparse.Namespace, kind: str, message: str, *, code: int = 1) -> int:
+    if options.json:
+        print(json.dumps({"error": {"type": kind, "message": message}}))
+    else:
+        print(f"onnx-workbench: {message}", file=sys.stderr)
+    return code
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """Print our own warnings as sentences; where in our code they come from says nothing to a reader."""
+    del file
+    if issubclass(category, WorkbenchWarning):
+        text = f"onnx-workbench: {message}"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    print(text, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="onnx-workbench", description="Open an ONNX model, see it, run it, trust it, ship it."
     )
+    parser.add_argument("--version", action="version", version=f"onnx-workbench {version('onnx-workbench')}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
 
     def add(
@@ -113,18 +159,29 @@ def _add_dimension(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_description(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--labels", type=Path, help="file with a class name on each line")
+    parser.add_argument("--labels", metavar="FILE", help="file with a class name on each line")
     parser.add_argument(
-        "--preprocessing", help="JSON object with the fields of Preprocessing, or a file of it"
+        "--preprocessing",
+        metavar="JSON",
+        help="JSON object with the fields of Preprocessing, or a file of it",
     )
 
 
 def _print(options: argparse.Namespace, text: str, facts: dict[str, Any]) -> None:
-    print(json.dumps(facts, ensure_ascii=False, default=_plain) if options.json else text)
+    print(json.dumps(_plain(facts), allow_nan=False) if options.json else text)
 
 
 def _plain(value: object) -> object:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+    """Return a value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
 def _pairs(items: Sequence[str], what: str) -> dict[str, str]:
@@ -141,10 +198,30 @@ def _dimensions(options: argparse.Namespace) -> dict[str, int]:
     return {name: int(size) for name, size in pairs.items()}
 
 
+def _read_text(path: str, option: str) -> str:
+    """Return the content of a small text file."""
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{option}: {path!r} is no text in UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"{option}: {path!r} cannot be read: {error.strerror}.") from error
+
+
+def _target(path: Path) -> Path:
+    """Return where to write, before anything is computed for it."""
+    target = path.expanduser()
+    if target.is_dir():
+        raise InputError(f"{str(path)!r} is a folder: give the name of a file in it.")
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {str(target.parent)!r} to write {target.name!r} into.")
+    return target
+
+
 def _labels(options: argparse.Namespace) -> list[str] | None:
     if options.labels is None:
         return None
-    lines = options.labels.read_text(encoding="utf-8").splitlines()
+    lines = _read_text(options.labels, "--labels").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -152,11 +229,11 @@ def _preprocessing(options: argparse.Namespace) -> Preprocessing | None:
     text: str | None = options.preprocessing
     if text is None:
         return None
-    if not text.lstrip().startswith("{"):
-        text = Path(text).read_text(encoding="utf-8")
+    if not text.lstrip().startswith(("{", "[")):
+        text = _read_text(text, "--preprocessing")
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f'--preprocessing is a JSON object such as {{"size": [224, 224]}}, or a file of it: {error}'
         ) from error
@@ -184,6 +261,14 @@ def _classify(options: argparse.Namespace) -> int:
 
     model = open_model(options.model)
     labels, preprocessing = _labels(options), _preprocessing(options)
+    if preprocessing is None and model.preprocessing is None:
+        inputs = "; ".join(map(str, model.inputs))
+        raise PreprocessingError(
+            f"The model does not say how a picture becomes its input ({inputs}).\n"
+            """Give what it was trained with, such as  --preprocessing '{"size": [224, 224], "mean": [0.485, 0.456, """
+            """0.406], "std": [0.229, 0.224, 0.225]}'\n"""
+            "To keep it in the file:  onnx-workbench convert MODEL TARGET --preprocessing ... --labels names.txt"
+        )
     texts: list[str] = []
     predictions: list[dict[str, Any]] = []
     errors: dict[str, str] = {}
@@ -193,7 +278,7 @@ def _classify(options: argparse.Namespace) -> int:
         except ImageError as error:  # one bad picture does not lose the others
             errors[picture] = str(error)
             continue
-        texts.append(str(found))
+        texts.append(str(replace(found, errors={})))  # they are told below, on the error stream
         predictions += found.to_dict()["predictions"]
         errors |= found.errors
     if not predictions:
@@ -208,91 +293,41 @@ def _classify(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> None:
     from onnx_workbench.runtime.session import Session
 
+    target = None if options.output is None else _target(options.output)
     model = open_model(options.model)
+    if options.random is None and not options.input:
+        inputs = ", ".join(map(str, model.inputs))
+        raise InputError(
+            f"Give the inputs with --input NAME=FILE.npy, or --random SEED. The model takes {inputs}."
+        )
     feeds = (
-        _random_feeds(model, options)
-        if options.random is not None
-        else _feeds_from_files(model, options.input)
+        array_files.read_feeds(model.inputs, options.input)
+        if options.random is None
+        else array_files.random_feeds(model.inputs, seed=options.random, sizes=_dimensions(options))
     )
-    outputs = Session(model).run(feeds)
-    if options.output is not None:
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **cast(dict[str, Any], outputs))
-        write_atomic(options.output, buffer.getvalue())
-    rows = [_statistics(name, array) for name, array in outputs.items()]
+    outputs = array_files.without_sequences(Session(model).run(feeds))
+    if target is not None:
+        write_atomic(target, array_files.npz(outputs))
+    rows = [array_files.statistics(name, array) for name, array in outputs.items()]
     header = ("output", "dtype", "shape", "min", "max", "mean", "NaN")
     text = text_table([tuple(row.values()) for row in rows], header=header)
     _print(options, text, {"outputs": rows})
-
-
-def _statistics(name: str, array: NDArray[Any]) -> dict[str, Any]:
-    numeric = array.dtype.kind in "fiub" and array.size > 0
-    finite = array[np.isfinite(array)] if numeric else array[:0]
-    known = numeric and finite.size > 0
-    return {
-        "output": name,
-        "dtype": str(array.dtype),
-        "shape": tuple(array.shape),
-        "min": float(f"{finite.min():.6g}") if known else None,
-        "max": float(f"{finite.max():.6g}") if known else None,
-        "mean": float(f"{finite.mean(dtype=np.float64):.6g}") if known else None,
-        "nan": int(np.isnan(array).sum()) if numeric else None,
-    }
-
-
-def _feeds_from_files(model: Model, items: Sequence[str]) -> dict[str, NDArray[Any]]:
-    names = ", ".join(str(value) for value in model.inputs)
-    if not items:
-        raise InputError(
-            f"Give the inputs with --input NAME=FILE.npy, or --random SEED. The model takes {names}."
-        )
-    if len(items) == 1 and items[0].endswith(".npz"):
-        with np.load(items[0].rsplit("=", 1)[-1], allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    if len(items) == 1 == len(model.inputs) and "=" not in items[0]:
-        return {model.inputs[0].name: _load_array(items[0])}
-    return {name: _load_array(path) for name, path in _pairs(items, "--input").items()}
-
-
-def _load_array(path: str) -> NDArray[Any]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path!r} is no .npy file of numbers: {error}") from error
-    if not isinstance(loaded, np.ndarray):
-        raise InputError(f"{path!r} holds several arrays: give it alone, as --input {path}.")
-    return loaded
-
-
-def _random_feeds(model: Model, options: argparse.Namespace) -> dict[str, NDArray[Any]]:
-    generator = np.random.default_rng(options.random)
-    sizes = _dimensions(options)
-    feeds: dict[str, NDArray[Any]] = {}
-    for value in model.inputs:
-        if value.shape is None or value.dtype is None or "(" in value.dtype or value.dtype == "string":
-            raise InputError(f"No random input can be made for {value}; give it with --input.")
-        shape = [d if isinstance(d, int) else sizes.get(str(d), 1) for d in value.shape]
-        drawn = generator.normal(size=shape)
-        feeds[value.name] = (
-            drawn.astype(value.dtype) if value.dtype.startswith("float") else (drawn > 0).astype(value.dtype)
-        )
-    return feeds
 
 
 def _view(options: argparse.Namespace) -> None:
     import tempfile
     import webbrowser
 
+    target = None if options.output is None else _target(_checked_suffix(options.output))
     from onnx_workbench.views.view import view
 
     drawing = view(options.model)
     if options.output is None and not options.browser:
         _print(options, str(drawing), {"text": drawing.text()})
         return
-    target = options.output
     if target is None:
         target = Path(tempfile.mkdtemp(prefix="onnx-workbench-")) / f"{drawing.model.name}.html"
-    drawing.save(_checked_suffix(target))
+    drawing.save(target)
     if options.browser:
         webbrowser.open(target.absolute().as_uri())
     _print(options, f"Wrote {target}", {"written": str(target)})
@@ -307,16 +342,18 @@ def _checked_suffix(target: Path) -> Path:
 def _export_graph(options: argparse.Namespace) -> None:
     from onnx_workbench.views.view import view
 
-    view(options.model).save(_checked_suffix(options.target))
-    _print(options, f"Wrote {options.target}", {"written": str(options.target)})
+    target = _target(_checked_suffix(options.target))
+    view(options.model).save(target)
+    _print(options, f"Wrote {target}", {"written": str(target)})
 
 
 def _convert(options: argparse.Namespace) -> None:
+    target = _target(options.target)
     model = open_model(options.source)
     labels, preprocessing = _labels(options), _preprocessing(options)
     if labels is not None or preprocessing is not None:
         model = model.with_metadata(labels=labels, preprocessing=preprocessing)
-    written = model.save(options.target, external_data=options.external_data)
+    written = model.save(target, external_data=options.external_data)
     _print(options, f"Wrote {written}\n{open_model(written)}", {"written": str(written)})
 
 
