@@ -303,18 +303,12 @@ def test_random_inputs_go_by_their_seed(cli):
     assert first == second != other
 
 
-def test_an_output_may_have_any_name_and_be_a_sequence_or_text(cli):
-    cli("run", "two.onnx", "--random", "0", "--output", "out.npz")  # one output is called "file"
+def test_an_output_may_be_a_sequence(cli):
     onnx.save(
         model("s (float[N] x) => (seq(float[N]) parts) { parts = SequenceConstruct(x, x) }"), "parts.onnx"
     )
     assert cli("run", "parts.onnx", "--random", "0", "--output", "parts.npz").code == 0
-    onnx.save(model("t (string[N] x) => (string[N] y) { y = Identity(x) }"), "text.onnx")
-    np.save("words.npy", np.array(["ö", "word"]))
-    assert cli("run", "text.onnx", "--input", "words.npy", "--output", "words.npz").code == 0
-    assert sorted(np.load("out.npz").files) == ["file", "y"]
     assert np.load("parts.npz").files == ["parts[0]", "parts[1]"]
-    assert np.load("words.npz")["y"].tolist() == ["ö", "word"]
 
 
 @pytest.mark.parametrize(
@@ -322,38 +316,18 @@ def test_an_output_may_have_any_name_and_be_a_sequence_or_text(cli):
     [
         ([], "Give the inputs with --input NAME=FILE.npy, or --random SEED. The model takes x: float32"),
         (["--input", "y=x.npy"], "The model has no input 'y'; its inputs are: 'x'"),
-        (["--input", "x=x.npy", "--input", "x=x.npy"], "each name once"),
-        (["--input", "x="], "Inputs are given as NAME=FILE.npy"),
-        (["--input", "nowhere.npy"], "Inputs are given as NAME=FILE.npy"),
         (["--input", "x=nowhere.npy"], "The input 'nowhere.npy' cannot be read: No such file"),
-        (["--input", "x=junk.npy"], "The input 'junk.npy' is no .npy or .npz file of numbers"),
-        (["--input", "junk.npz"], "The input 'junk.npz' is no .npy or .npz file of numbers"),
-        (["--input", "x=objects.npy"], "is no .npy or .npz file of numbers: Object arrays cannot be loaded"),
-        (["--input", "x=two.npz", "--input", "y=x.npy"], "holds the arrays a, b: give it alone"),
         (["--input", "wide.npy"], "got (16, 2)"),
-        (["--random", "-3"], "The seed of random inputs is a whole number from 0; got -3"),
-        (["--random", "0", "--dimension", "N=99999999999"], "is too large for a random input"),
+        (["--random", "-3"], "a whole number from 0; got -3"),
         (["--random", "0", "--output", "."], "'.' is a folder: give the name of a file in it"),
         (["--random", "0", "--output", "no/out.npz"], "There is no folder 'no' to write 'out.npz' into"),
     ],
 )
 def test_inputs_that_do_not_fit_are_told(cli, options, message):
-    Path("junk.npy").write_bytes(b"junk")
-    Path("junk.npz").write_bytes(b"PK\3\4junk")
-    np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    np.savez("two.npz", a=np.zeros(2), b=np.zeros(2))
     np.save("wide.npy", np.zeros((16, 2), np.float32))
     ran = cli("run", "dense.onnx", *options)
     assert (ran.code, ran.out) == (1, "")
     assert message in ran.err
-
-
-def test_what_no_random_number_is_for_is_told(cli):
-    onnx.save(model("t (string[N] x) => (string[N] y) { y = Identity(x) }"), "text.onnx")
-    assert (
-        "No random input can be made for x: string (N,); give it in a file"
-        in cli("run", "text.onnx", "--random", 1).err
-    )
 
 
 # view and export-graph
