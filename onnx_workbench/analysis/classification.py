@@ -25,6 +25,7 @@ from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.session import Session, session_of
 
 _BATCH = 32
+_BATCH_BYTES = 1 << 28  # of prepared pictures at once: a model's file may ask for large ones
 _THUMBNAIL_PIXELS = 64
 
 
@@ -157,8 +158,9 @@ def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]
     """Yield prepared batches; a picture of a folder that cannot be read is noted and passed over."""
     listed = list(iterate_images(pictures))
     folder = isinstance(pictures, (str, os.PathLike)) and Path(pictures).expanduser().is_dir()
-    for start in range(0, len(listed), _BATCH):
-        part = listed[start : start + _BATCH]
+    step = _pictures_at_once(preprocessing)
+    for start in range(0, len(listed), step):
+        part = listed[start : start + step]
         names = [_name(item, start + offset) for offset, item in enumerate(part)]
         errors: dict[str, str] = {}
         try:
@@ -169,6 +171,13 @@ def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]
             array, part, names, errors = _one_by_one(part, names, preprocessing)
         thumbnails = tuple(_thumbnail(item) for item in part[: max(0, THUMBNAILS - start)])
         yield _Batch(array, tuple(names), thumbnails, errors, len(listed))
+
+
+def _pictures_at_once(preprocessing: Preprocessing) -> int:
+    if preprocessing.size is None:
+        return _BATCH
+    each = preprocessing.channels * math.prod(preprocessing.size) * np.dtype(preprocessing.dtype).itemsize
+    return max(1, min(_BATCH, _BATCH_BYTES // each))
 
 
 def _one_by_one(

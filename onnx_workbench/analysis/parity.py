@@ -140,8 +140,8 @@ def check_parity(
     return parity
 
 
-def _arrays(session: Session, inputs: object) -> list[NDArray[Any]]:
-    """Return the inputs as arrays in the order of the session's inputs."""
+def _arrays(session: Session, inputs: object) -> list[Any]:
+    """Return the inputs as arrays (sequences as lists) in the order of the session's inputs."""
     if isinstance(inputs, dict):
         names = [value.name for value in session.inputs]
         if set(names) != set(inputs):
@@ -151,7 +151,13 @@ def _arrays(session: Session, inputs: object) -> list[NDArray[Any]]:
         items = [inputs[name] for name in names]
     else:
         items = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    return [_as_array(item) for item in items]
+    dtypes = [value.dtype or "" for value in session.inputs]
+    if len(items) != len(dtypes):
+        dtypes = [""] * len(items)
+    return [
+        list(item) if dtype.startswith("sequence(") else _as_array(item)
+        for item, dtype in zip(items, dtypes, strict=True)
+    ]
 
 
 def _as_array(item: Any) -> NDArray[Any]:
@@ -159,32 +165,36 @@ def _as_array(item: Any) -> NDArray[Any]:
 
 
 def _batch_sizes(
-    session: Session, arrays: list[NDArray[Any]], wanted: Sequence[int] | None
+    session: Session, arrays: list[Any], wanted: Sequence[int] | None
 ) -> tuple[list[int | None], str]:
     """Return the batch sizes to try, and a note on what could not be tried."""
-    lengths = {array.shape[0] if array.ndim else None for array in arrays}
+    lengths = {len(array) if isinstance(array, np.ndarray) and array.ndim else None for array in arrays}
     length = lengths.pop() if len(lengths) == 1 else None
     if wanted is not None:
         return [int(size) for size in wanted], ""
     if not length or session.model is None:
         return [None], ""
-    first = {value.shape[0] if value.shape else None for value in session.inputs}
-    if len(first) != 1 or not isinstance(first.pop(), str):
-        return [length], "The model's batch size is fixed, so that no other could be tried."
+    if not _has_free_batch(session):
+        return [length], "The model does not say that its batch size can change, so that no other was tried."
     return list(dict.fromkeys((length, 1, length + 1))), ""
 
 
-def _resized(array: NDArray[Any], size: int) -> NDArray[Any]:
-    if array.ndim == 0 or len(array) == size:
+def _has_free_batch(session: Session) -> bool:
+    """Tell whether all inputs begin with the same free dimension; nameless ones of two inputs may be two."""
+    firsts = {value.shape[0] if value.shape else 0 for value in session.inputs}
+    first = firsts.pop() if firsts else 0
+    return not firsts and (isinstance(first, str) or (first is None and len(session.inputs) == 1))
+
+
+def _resized(array: Any, size: int) -> Any:
+    if not isinstance(array, np.ndarray) or array.ndim == 0 or len(array) == size:
         return array
     if not len(array):
         raise InputError("inputs has no items to repeat: give at least one, or leave batch_sizes out.")
     return np.take(array, np.arange(size) % len(array), axis=0)
 
 
-def _run(
-    session: Session, arrays: list[NDArray[Any]], size: int | None, side: str
-) -> dict[str, NDArray[Any]]:
+def _run(session: Session, arrays: list[Any], size: int | None, side: str) -> dict[str, NDArray[Any]]:
     """Return a side's outputs; a model that fails at another batch size than the example's has not passed."""
     feeds: object = arrays
     if len(arrays) == len(session.inputs):

@@ -307,7 +307,11 @@ def _sized_values(model: Model, sizes: Mapping[str, int]) -> dict[str, Value]:
             dimension.Clear()
     graph = inferred_graph(proto)
     values = dict(model.values)
-    for info in (*graph.value_info, *graph.input, *graph.output):
+    for info in (
+        *graph.value_info,
+        *graph.output,
+        *graph.input,
+    ):  # an input may be an output: it knows its shape
         if info.name not in model.initializers:
             values[info.name] = Value(info.name, *type_and_shape(info.type))
     return values

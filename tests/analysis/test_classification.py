@@ -311,3 +311,15 @@ def test_a_table_of_numbers_may_be_classified_too():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ow.classify(proto, rows).indices.tolist() == [0, 1]
+
+
+def test_large_pictures_are_prepared_few_at_a_time(monkeypatch):
+    """A batch of 32 pictures as large as a model's file may ask for would take tens of gigabytes."""
+    prepared = []
+    original = ow.Preprocessing.__call__
+    monkeypatch.setattr(
+        ow.Preprocessing, "__call__", lambda self, part: (prepared.append(len(part)), original(self, part))[1]
+    )
+    monkeypatch.setattr(classification, "_BATCH_BYTES", 3 * 3 * 8 * 8 * 4)
+    found = ow.classify(convnet(), [PICTURES[0]] * 8, preprocessing=HOW)
+    assert (prepared, len(found)) == ([3, 3, 2], 8)

@@ -171,7 +171,27 @@ def test_batch_sizes_can_be_chosen():
 def test_a_fixed_batch_is_noted():
     parity = ow.check_parity(convnet(batch="3"), convnet(), X)
     assert [output.batch_size for output in parity.outputs] == [3]
-    assert "batch size is fixed, so that no other could be tried" in str(parity)
+    assert "does not say that its batch size can change, so that no other was tried" in str(parity)
+
+
+def test_a_batch_without_a_name_is_tried_at_other_sizes_where_one_input_has_one():
+    nameless = model("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
+    nameless.graph.input[0].type.tensor_type.shape.dim[0].Clear()
+    parity = ow.check_parity(nameless, nameless, np.ones((2, 4), np.float32))
+    assert [output.batch_size for output in parity.outputs] == [2, 1, 3]
+    unsaid = model("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
+    unsaid.graph.input[0].type.tensor_type.ClearField("shape")
+    parity = ow.check_parity(unsaid, unsaid, np.ones((2, 4), np.float32))
+    assert [output.batch_size for output in parity.outputs] == [2]
+    assert "does not say that its batch size can change" in str(parity)
+
+
+def test_sequences_go_in_as_they_are():
+    joined = model("g (seq(float[M]) s) => (float[N] y) { y = ConcatFromSequence<axis=0>(s) }")
+    parts = [np.ones(2, np.float32), np.zeros(1, np.float32)]
+    for inputs in ({"s": parts}, [parts]):
+        parity = ow.check_parity(joined, ow.Session(joined, backend="reference"), inputs)
+        assert [output.shape for output in parity.outputs] == [(3,)]
 
 
 def test_a_batch_that_is_dynamic_by_name_only_is_found_out():
@@ -229,3 +249,10 @@ def test_the_result_goes_to_text_html_and_json():
     assert "<img" not in parity._repr_html_()
     assert "&lt;img" in parity._repr_html_()
     assert json.loads(json.dumps(parity.to_dict()))["passed"] is True
+
+
+def test_a_model_without_inputs_is_compared_without_any():
+    constant = model("g () => (float[2] y) { y = Constant<value = float[2] {1, 2}>() }")
+    assert ow.check_parity(constant, constant, {})
+    with pytest.raises(InputError, match=r"has 0 input\(s\): none; got 1 array"):
+        ow.check_parity(constant, constant, np.ones((2, 3), np.float32))

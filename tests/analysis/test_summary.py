@@ -220,3 +220,8 @@ def test_a_model_of_no_nodes_and_one_of_no_inputs_are_summed_up():
     assert ow.summarize(empty).macs == 0
     assert str(ow.summarize(empty))
     assert str(ow.summarize(model("g () => (float[1] y) { y = Constant<value = float[1] {1}>() }")))
+
+
+def test_an_input_that_is_an_output_keeps_its_shape():
+    summary = ow.summarize(model("g (float[N,3] x) => (float[N,3] x) { }"))
+    assert (summary.unknown_shapes, [t.shape for t in summary.tensors]) == (0, [(1, 3)])
