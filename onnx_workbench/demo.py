@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import io
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -20,6 +22,7 @@ from onnx_workbench.analysis.mistakes import MISTAKES, prepare
 from onnx_workbench.analysis.parity import check_parity
 from onnx_workbench.analysis.predictions import Predictions
 from onnx_workbench.analysis.summary import summarize
+from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import format_bytes, format_duration, html_table, text_table
 from onnx_workbench.core.model import Model
@@ -64,6 +67,8 @@ class DemoReport:
         ]
         mistakes = [(name, f"{value:.1%}") for name, value in self.mistakes.items()]
         memory = f"; at most {format_bytes(self.peak_bytes)} of memory" if self.peak_bytes else ""
+        folder = Path(self.folder)
+        call = (_command(), "classify", str(folder / "signs.onnx"), str(folder / "pictures"))
         return "\n".join(
             (
                 "",
@@ -72,9 +77,8 @@ class DemoReport:
                 text_table(mistakes, header=("the same file, fed wrong pictures", ""), right=" r"),
                 "",
                 f"{format_duration(sum(self.seconds.values()))} in all{memory}.",
-                f"Wrote {', '.join(self.files)} to {self.folder}/. Look at {self.folder}/report.html first.",
-                f"Try:  {_command()} classify "
-                f"{Path(self.folder) / 'signs.onnx'} {Path(self.folder) / 'pictures'}",
+                f"Wrote {', '.join(self.files)} to {folder}/. Look at {folder / 'report.html'} first.",
+                f"Try:  {shlex.join(call)}",
             )
         )
 
@@ -95,7 +99,14 @@ def run_demo(folder: Path, *, threads: int | None = None, quiet: bool = False) -
     -------
     DemoReport
         Accuracies, times and files.
+
+    Raises
+    ------
+    InputError
+        If there is a file where the folder should be.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file: the demo writes into a folder. Name another.")
     folder.mkdir(parents=True, exist_ok=True)
     report = DemoReport(str(folder))
     say: Callable[[str], None] = (lambda _text: None) if quiet else _say
@@ -166,9 +177,9 @@ def _peak_bytes() -> int:
     """Return the largest resident memory of this process so far; 0 where the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux, where ru_maxrss may be that of the process which started this one
-        return next(
-            int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if "VmHWM" in line
-        )
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
@@ -179,9 +190,11 @@ def _peak_bytes() -> int:
 
 def _write_pictures(data: Dataset, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for index in range(PICTURES):
+    for index, image in enumerate(data.test_images[:PICTURES]):
         label = data.labels[data.test_labels[index]].replace(" ", "_")
-        Image.fromarray(data.test_images[index]).save(folder / f"{index:02d}_{label}.png")
+        content = io.BytesIO()
+        Image.fromarray(image).save(content, "PNG")
+        write_atomic(folder / f"{index:02d}_{label}.png", content.getvalue())
 
 
 def _page(report: DemoReport, model: Model, data: Dataset, shown: Predictions, graph: str) -> str:
