@@ -71,7 +71,7 @@ def classify(
     Examples
     --------
     >>> ow.classify("signs.onnx", "picture.png").best
-    ('stop',)
+    ('yield',)
     """
     session = session_of(model)
     if session.model is None:

@@ -122,7 +122,9 @@ def check_parity(
 
     Examples
     --------
-    >>> ow.check_parity("signs.onnx", network, data.example)
+    >>> model = ow.open_model(network, example_inputs=data.example)
+    >>> bool(ow.check_parity(model, network, data.example))
+    True
     """
     sides = (session_of(actual), session_of(expected))
     arrays = _arrays(sides[0], inputs)

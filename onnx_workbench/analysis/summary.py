@@ -226,7 +226,7 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
     Examples
     --------
     >>> ow.summarize("signs.onnx").macs
-    1437824
+    970240
     """
     opened = as_model(model)
     sizes = _dimensions(opened, dimensions or {})

@@ -227,7 +227,8 @@ class Model:
         Examples
         --------
         >>> model = model.with_metadata(labels=["cat", "dog"], preprocessing=ow.Preprocessing(size=(224, 224)))
-        >>> model.save("pets.onnx")
+        >>> model.save("pets.onnx").name
+        'pets.onnx'
         """
         for key, value in entries.items():
             if not isinstance(value, str):

@@ -17,7 +17,8 @@ def signs_model() -> Model:
 
     Examples
     --------
+    >>> data = training.signs()
     >>> ow.classify(training.signs_model(), data.test_images[:1]).best
-    ('stop',)
+    ('yield',)
     """
     return open_model(SIGNS_MODEL)

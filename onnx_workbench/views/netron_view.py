@@ -37,7 +37,8 @@ def netron_view(model: object, *, height: int = 600) -> NetronFrame:
 
     Examples
     --------
-    >>> netron_view("signs.onnx")
+    >>> frame = netron_view("signs.onnx")
+    >>> frame.close()
     """
     require("anywidget", purpose="to show Netron in a notebook", extra="notebook")
     from onnx_workbench.views.netron_frame import NetronFrame

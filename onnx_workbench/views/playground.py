@@ -56,7 +56,10 @@ def playground(model: object, pictures: object, *, expected: Sequence[int | str]
 
     Examples
     --------
-    >>> ow.playground("signs.onnx", data.test_images[:8], expected=data.test_labels[:8])
+    >>> play = ow.playground("signs.onnx", data.test_images[:8], expected=data.test_labels[:8])
+    >>> play.controls["bgr"].value = True
+    >>> play.mistakes
+    ('bgr',)
     """
     require("ipywidgets", purpose="to play with sliders", extra="notebook")
     return Playground(model, pictures, expected=expected)

@@ -66,8 +66,10 @@ def view(
 
     Examples
     --------
-    >>> view("signs.onnx")
-    >>> view(model, overlay={"conv1": 3.2, "conv2": 0.7}, overlay_label="ms").save("times.svg")
+    >>> graph = ow.view("signs.onnx")
+    >>> graph.save("graph.svg").name
+    'graph.svg'
+    >>> times = ow.view("signs.onnx", overlay={"relu": 3.2, "logits": 0.7}, overlay_label="ms")
     """
     opened = as_model(model)
     if not 160 <= height <= 10_000:
