@@ -50,7 +50,7 @@ def explain_loading(error: BaseException, model: Model) -> str:
     if found := re.search(r"Could not find an implementation for (\S+?)\((\d+)\)", text):
         return (
             f"onnxruntime {version} has no kernel for {found[1]} of opset {found[2]} with these dtypes on this "
-            f"device.\nIt said: {text}"
+            f"device.{_hint_on_age(model)}\nIt said: {text}"
         )
     if found := re.search(r"No Op registered for (\S+) with domain_version of (\d+)", text):
         return (
@@ -62,11 +62,17 @@ def explain_loading(error: BaseException, model: Model) -> str:
             f"onnxruntime {version} does not know the operator {found[2]} of the domain {found[1]!r}: it belongs to a "
             "custom library that must be registered, or to another runtime."
         )
-    oldest = model.opsets.get("ai.onnx", _OLDEST_OPSET)
-    hint = ""
-    if oldest < _OLDEST_OPSET:
-        hint = f"\nIts opset {oldest} is older than the oldest that onnxruntime promises ({_OLDEST_OPSET})."
-    return f"onnxruntime {version} cannot load the model.{hint}\nIt said: {text}"
+    return f"onnxruntime {version} cannot load the model.{_hint_on_age(model)}\nIt said: {text}"
+
+
+def _hint_on_age(model: Model) -> str:
+    opset = model.opsets.get("ai.onnx", _OLDEST_OPSET)
+    if opset >= _OLDEST_OPSET:
+        return ""
+    return (
+        f"\nIts opset {opset} is older than the oldest that onnxruntime promises ({_OLDEST_OPSET}). A newer one is "
+        "made by  onnx.version_converter.convert_version(proto, 17)  of model.to_proto()."
+    )
 
 
 def _opsets(model: Model) -> str:

@@ -227,6 +227,15 @@ def test_an_opset_too_new_has_two_remedies():
         ow.Session(proto)
 
 
+def test_an_opset_too_old_has_a_remedy():
+    old = model("g (float[N] x) => (float[N] y) { y = Relu(x) }")
+    old.ir_version, old.opset_import[0].version = 3, 5
+    with pytest.raises(
+        RunError, match=r"no kernel for Relu.*\nIts opset 5 is older .*\(7\).*convert_version\(proto, 17\)"
+    ):
+        ow.Session(old)
+
+
 def test_an_operator_that_nobody_knows_is_named():
     proto = convnet()
     proto.graph.node[1].op_type = "Relux"
