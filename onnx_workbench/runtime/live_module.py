@@ -34,7 +34,12 @@ class TorchBackend:
         parameters = inspect.signature(module.forward).parameters.values()
         # Without names to go by, arrays are passed in the order in which they are given.
         self.takes_any = any(p.kind in {p.VAR_POSITIONAL, p.POSITIONAL_ONLY} for p in parameters)
-        named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        named = [
+            p
+            for p in parameters
+            if p.kind is p.POSITIONAL_OR_KEYWORD
+            or (p.kind is p.KEYWORD_ONLY and p.default is p.empty and not self.takes_any)
+        ]
         self.inputs = tuple(Value(parameter.name) for parameter in named)
         self.required = [parameter.name for parameter in named if parameter.default is parameter.empty]
         self.output_names: tuple[str, ...] = ()
