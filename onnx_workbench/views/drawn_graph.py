@@ -109,7 +109,8 @@ def draw_small(model: Model, limit: int) -> DrawnGraph:
     """Return a graph of about `limit` boxes at most: whole, or by modules, or its first nodes, and says which."""
     shown = [node for node in model.nodes if not is_constant(node, model)]
     if len(shown) <= limit:
-        return draw_whole(model)
+        whole = draw_whole(model)  # few nodes may have thousands of inputs
+        return whole if len(whole.nodes) <= 2 * limit else _first_boxes(whole, limit)
     paths = [module_path(node) for node in shown]
     groups = groups_within(paths, limit)
     by_node = {node.index: group for node, group in zip(shown, groups, strict=True) if group}

@@ -205,7 +205,7 @@ class GraphView:
         return Picture(graph, self._painted(graph))
 
     def _small_picture(self, limit: int) -> Picture:
-        whole = len(self.model.nodes) <= limit
+        whole = len(self.model.nodes) <= limit and len(self.drawn.nodes) <= 2 * limit
         return self._picture(self.drawn if whole else draw_small(self.model, limit))
 
     def _png_beside(self) -> dict[str, str]:

@@ -244,3 +244,15 @@ def test_two_models_make_two_graphs():
     first, second = view(convnet()), view(dense())
     assert first.widget.model_id != second.widget.model_id
     assert first.widget.graph["nodes"]["title"] != second.widget.graph["nodes"]["title"]
+
+
+@pytest.mark.parametrize("nodes", [0, 1])
+def test_a_graph_with_thousands_of_inputs_and_hardly_a_node_has_a_picture(nodes):
+    names = [f"input_number_{place}" for place in range(3000)]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in names]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    joined = helper.make_graph([helper.make_node("Concat", names, ["y"], axis=0)], "wide", inputs, [output])
+    alone = helper.make_graph([], "wide", inputs, inputs)
+    text = view(helper.make_model(joined if nodes else alone)).svg()
+    assert 100 < text.count("<rect") <= 600
+    assert "The first 300 boxes of" in text
