@@ -243,8 +243,11 @@ def _probabilities(session: Session, model: Model, array: NDArray[Any]) -> NDArr
     """Return (N, classes) probabilities of a batch."""
     name = _class_output(model).name
     rows = _rows(session, model, name, array)
+    last = _last_operator(model, name)
+    if last == "Sigmoid":  # the classes do not exclude each other: each has a probability of its own
+        return rows.astype(np.float32)
     with np.errstate(invalid="ignore"):  # infinities become NaN, which the caller reports
-        if _last_operator(model, name) != "Softmax" and not _are_probabilities(rows):
+        if last != "Softmax" and not _are_probabilities(rows):
             rows = np.exp(rows - rows.max(axis=1, keepdims=True))  # right for logits and for LogSoftmax alike
         probabilities: NDArray[np.float32] = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities

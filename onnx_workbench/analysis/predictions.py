@@ -28,7 +28,8 @@ class Predictions:
     Attributes
     ----------
     probabilities
-        (pictures, classes) float32, each row with sum 1.
+        (pictures, classes) float32, each row with sum 1; of a model that ends with a sigmoid, and so gives each
+        class a probability of its own, as they come.
     labels
         Names of the classes, in the order of the columns.
     pictures

@@ -55,11 +55,8 @@ class Model:
         self._initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
         graph = proto.graph
         self.outputs = tuple(value_of(info) for info in graph.output)
-        self.inputs = tuple(
-            value_of(info)
-            for info in graph.input
-            if info.name not in self._initializers and info.name not in self.sparse_initializers
-        )
+        held = {*self._initializers, *self.sparse_initializers}
+        self.inputs = tuple(value_of(info) for info in graph.input if info.name not in held)
         nodes = graph_order.execution_order(graph)
         self.nodes = tuple(
             Node(i, node, node.name, node.op_type, node.domain, tuple(node.input), tuple(node.output))

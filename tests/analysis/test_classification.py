@@ -323,3 +323,9 @@ def test_large_pictures_are_prepared_few_at_a_time(monkeypatch):
     monkeypatch.setattr(classification, "_BATCH_BYTES", 3 * 3 * 8 * 8 * 4)
     found = ow.classify(convnet(), [PICTURES[0]] * 8, preprocessing=HOW)
     assert (prepared, len(found)) == ([3, 3, 2], 8)
+
+
+def test_classes_that_do_not_exclude_each_other_keep_their_own_probabilities():
+    found = ow.classify(ending("y = Sigmoid(logits)"), PICTURES, preprocessing=HOW)
+    logits = ow.run(convnet(), BATCH)["logits"].astype(np.float64)
+    np.testing.assert_allclose(found.probabilities, 1 / (1 + np.exp(-logits)), rtol=1e-5)
