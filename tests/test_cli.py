@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -432,7 +433,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(seen):
     onnx.save(model(f"long (float[N] x0) => (float[N] x4000) {{ {nodes} }}"), "long.onnx")
     script = Path(sys.executable).with_name("onnx-workbench")
     call = [str(script), "view", "long.onnx", "--json"] if seen else [str(script), "view", "dense.onnx"]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as ran:
         ran.stdout.read(seen)
         ran.stdout.close()
         assert ran.stderr.read() == b""
