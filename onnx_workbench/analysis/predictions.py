@@ -65,14 +65,20 @@ class Predictions:
         order = np.argsort(-row, kind="stable")[: self.shown if count is None else count]
         return tuple((self.labels[index], float(row[index])) for index in order)
 
-    def accuracy(self, expected: Sequence[int] | NDArray[Any]) -> float:
-        """Return the share of pictures whose most probable class is the expected index, 0 to 1."""
+    def accuracy(self, expected: Sequence[int | str] | NDArray[Any]) -> float:
+        """Return the share of pictures whose most probable class is the expected one, an index or a label; 0 to 1."""
         wanted = np.asarray(expected)
-        if wanted.shape != (len(self),):
+        if wanted.shape != (len(self),) or wanted.dtype.kind not in "iuU":
             raise InputError(
-                f"{len(self)} class indices are needed, one for each picture; got shape {wanted.shape}."
+                f"{len(self)} class indices are needed, one for each picture (or labels); got {wanted.dtype} of shape "
+                f"{wanted.shape}."
             )
-        return float((self.indices == wanted).mean())
+        if wanted.dtype.kind == "U" and (unknown := set(wanted.tolist()) - set(self.labels)):
+            raise InputError(
+                f"No class is called {clean_text(min(unknown))!r}; they are {', '.join(self.labels)}."
+            )
+        found = np.asarray(self.best) if wanted.dtype.kind == "U" else self.indices
+        return float((found == wanted).mean())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the predictions as JSON can hold them."""

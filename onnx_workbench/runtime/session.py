@@ -110,6 +110,11 @@ class Session:
         RunError
             If the run fails inside the model.
         """
+        if isinstance(outputs, Mapping):
+            raise InputError(
+                "The inputs come first here, and the outputs may be left out:  run(inputs, outputs).  onnxruntime's "
+                "own sessions take them the other way round."
+            )
         feeds = inputs if type(inputs) is dict else self._by_name(inputs)
         for array in feeds.values():
             if type(array) is not np.ndarray or not array.dtype.isnative:

@@ -144,6 +144,12 @@ def test_a_wrong_output_name_lists_the_real_ones(session):
     assert list(session.run(RIGHT, "logits")) == ["logits"]
 
 
+def test_the_order_of_onnxruntimes_own_sessions_is_recognised(session):
+    for outputs in (None, ["logits"]):
+        with pytest.raises(InputError, match=r"The inputs come first here.*run\(inputs, outputs\)"):
+            session.run(outputs, {"image": RIGHT})
+
+
 def test_a_list_instead_of_a_dict_is_taken_in_order(session, answer):
     np.testing.assert_array_equal(session.run([RIGHT])["logits"], answer)
     np.testing.assert_array_equal(session.run((RIGHT,))["logits"], answer)
