@@ -19,7 +19,8 @@ from tiny_models import convnet, dense, model
 
 from onnx_workbench.core.errors import InputError, NameNotFoundError
 from onnx_workbench.sources.open import open_model
-from onnx_workbench.views.view import LARGEST_SAVED_BYTES, view
+from onnx_workbench.views.graph_view import LARGEST_SAVED_BYTES
+from onnx_workbench.views.view import view
 
 
 def network(shape, count: int, *, name: str = "node_{}"):

@@ -1,0 +1,198 @@
+"""GraphView: the graph of a model in the cell, as a file, or as text."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from onnx_workbench.core.errors import InputError, MissingPackageError, NameNotFoundError, require
+from onnx_workbench.core.files import write_atomic
+from onnx_workbench.core.formatting import clean_text, text_table
+from onnx_workbench.core.model import Model
+from onnx_workbench.views import figures
+from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
+from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
+from onnx_workbench.views.picture import Picture
+
+if TYPE_CHECKING:
+    from onnx_workbench.views.netron_frame import NetronFrame
+    from onnx_workbench.views.widgets import GraphWidget
+
+LARGEST_WHOLE_PICTURE = 300
+LARGEST_SAVED_BYTES = 250_000
+LARGEST_PNG_BESIDE = 120
+_TEXT_LINES = 40
+
+
+class GraphView:
+    """The graph of a model, drawn once: interactive in a notebook, and as SVG, PNG, HTML or text."""
+
+    def __init__(self, model: Model, *, height: int) -> None:
+        self.model, self.height = model, height
+        self._overlay: Overlay | None = None
+
+    @cached_property
+    def drawn(self) -> DrawnGraph:
+        """Every node of the model as a box, with positions."""
+        return draw_whole(self.model)
+
+    @cached_property
+    def widget(self) -> GraphWidget:
+        """The interactive graph, for use in layouts of your own.
+
+        Raises
+        ------
+        MissingPackageError
+            If the packages for notebooks are not installed.
+        """
+        require("anywidget", purpose="to show a graph that can be clicked", extra="notebook")
+        from onnx_workbench.views.widgets import GraphWidget
+
+        return GraphWidget(self.model, self.drawn, overlay=self._painted(self.drawn), height=self.height)
+
+    def netron(self) -> NetronFrame:
+        """Return the same model in Netron, as a second view in the notebook.
+
+        It is served by the Jupyter server that shows the notebook, behind its login: no other port or host.
+
+        Raises
+        ------
+        MissingPackageError
+            If the packages for notebooks are not installed.
+        """
+        from onnx_workbench.views.netron_view import netron_view
+
+        return netron_view(self.model, height=self.height)
+
+    def svg(self, *, whole: bool = False) -> str:
+        """Return the picture as SVG text, of 250 KB at most.
+
+        Graphs of more than 300 nodes are drawn by module if the file tells the modules, and cut otherwise; the
+        picture says so. With `whole`, every node is drawn, whatever the size.
+        """
+        if whole:
+            return figures.svg(self._picture(self.drawn))
+        limit = LARGEST_WHOLE_PICTURE
+        while len((text := figures.svg(self._small_picture(limit))).encode()) > LARGEST_SAVED_BYTES:
+            limit //= 2
+        return text
+
+    def text(self) -> str:
+        """Return the model in ONNX's own text form."""
+        return self.model.text()
+
+    def select(self, value_name: str) -> None:
+        """Select the node that writes a value, as a click would.
+
+        Raises
+        ------
+        NameNotFoundError
+            If no box of the graph writes it.
+        """
+        for place, node in enumerate(self.drawn.nodes):
+            if value_name in node.values:
+                self.widget.selected = place
+                return
+        raise NameNotFoundError(
+            f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
+        )
+
+    def overlay(
+        self, numbers: Mapping[str, SupportsFloat] | None, *, label: str = "", scale: str = "linear"
+    ) -> None:
+        """Colour the nodes by other numbers, in the cells that show the graph already; None takes colours off."""
+        changed = None if numbers is None else Overlay(numbers, label, scale)
+        if changed is not None:
+            check_overlay(changed, self.drawn.nodes)
+        self._overlay = changed
+        if "widget" in self.__dict__:
+            self.widget.show_overlay(self._painted(self.drawn))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the graph to a file, whole or not at all; the ending of its name chooses the form.
+
+        Parameters
+        ----------
+        path
+            ``.svg`` or ``.png`` for a picture, ``.html`` for a page that works without Jupyter, ``.txt`` for
+            ONNX's text form.
+
+        Raises
+        ------
+        InputError
+            If the ending is another one.
+        """
+        target = Path(path).expanduser()
+        forms: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.svg,
+            ".png": lambda: figures.png(self._small_picture(LARGEST_WHOLE_PICTURE)),
+            ".html": self._page,
+            ".txt": self.text,
+        }
+        form = forms.get(target.suffix.lower())
+        if form is None:
+            raise InputError(
+                f"A graph cannot be saved as {target.name!r}: the name may end in {', '.join(forms)}."
+            )
+        return write_atomic(target, form())
+
+    def _page(self) -> str:
+        from onnx_workbench.views.page import page
+
+        return page(self.model, self.drawn, self._painted(self.drawn), self.svg())
+
+    def _painted(self, graph: DrawnGraph) -> PaintedOverlay | None:
+        return paint(self._overlay, graph.nodes) if self._overlay else None
+
+    def _picture(self, graph: DrawnGraph) -> Picture:
+        return Picture(graph, self._painted(graph))
+
+    def _small_picture(self, limit: int) -> Picture:
+        whole = len(self.model.nodes) <= limit and len(self.drawn.nodes) <= 2 * limit
+        return self._picture(self.drawn if whole else draw_small(self.model, limit))
+
+    def _png_beside(self) -> dict[str, str]:
+        """Return the picture that JupyterLab shows in notebooks it does not trust; it hides SVG and widgets there.
+
+        Large graphs go without: drawing them would keep the cell waiting.
+        """
+        if len(self.drawn.nodes) > LARGEST_PNG_BESIDE:
+            return {}
+        try:
+            picture = figures.small_png(self._picture(self.drawn))
+        except MissingPackageError:
+            return {}
+        return {"image/png": base64.b64encode(picture).decode("ascii")}
+
+    def __str__(self) -> str:
+        """Return the graph as lines: each node with what it reads and writes; long graphs are cut."""
+        picture = Picture(self.drawn)
+        read: dict[int, list[str]] = {}
+        for edge in self.drawn.edges:
+            read.setdefault(edge.target, []).extend(edge.values)
+        rows = [
+            [place, node.title, node.line, ", ".join(read.get(place, ())), ", ".join(node.values)]
+            for place, node in enumerate(self.drawn.nodes[:_TEXT_LINES])
+        ]
+        table = text_table(rows, header=("", "box", "", "reads", "writes"), right="r")
+        rest = len(self.drawn.nodes) - _TEXT_LINES
+        return f"Graph of {picture.caption}\n{table}" + f"\n… and {rest:,} more" * (rest > 0)
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return widget, picture and text at once: each reader takes the best it can show."""
+        bundle: dict[str, Any] = {"text/plain": str(self), "image/svg+xml": self.svg(), **self._png_beside()}
+        metadata: dict[str, Any] = {}
+        try:
+            displayed = self.widget._repr_mimebundle_()
+        except MissingPackageError:
+            displayed = None
+        if displayed:
+            data, metadata = displayed
+            bundle = data | bundle
+        return bundle, metadata
