@@ -1,6 +1,7 @@
 """ONNX Workbench: open a model from anywhere, see it, run it, trust it, ship it."""
 
 from onnx_workbench.analysis.classification import classify
+from onnx_workbench.analysis.doctor import doctor
 from onnx_workbench.analysis.parity import check_parity
 from onnx_workbench.analysis.predictions import Predictions
 from onnx_workbench.analysis.summary import Summary, summarize
@@ -22,6 +23,7 @@ __all__ = [
     "WorkbenchError",
     "check_parity",
     "classify",
+    "doctor",
     "load_image",
     "open_model",
     "playground",

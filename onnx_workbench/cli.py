@@ -131,6 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--output", type=Path, metavar="FILE.npz", help="write the outputs")
     _add_dimension(run)
 
+    doctor = add("doctor", _doctor, "Say what is wrong with an input, and the line of Python that mends it.")
+    doctor.add_argument("model")
+    doctor.add_argument("inputs", nargs="+", metavar="PICTURE_OR_ARRAY", help="pictures, or .npy files")
+    doctor.add_argument(
+        "--label", action="append", metavar="NAME", help="what the input shows: one for all, or one for each"
+    )
+    _add_description(doctor)
+
     view = add("view", _view, "Print the graph as text, or write it as a page to look at in a browser.")
     view.add_argument("model")
     view.add_argument("--browser", action="store_true", help="show it as a page in the browser")
@@ -288,6 +296,29 @@ def _classify(options: argparse.Namespace) -> int:
         for name, reason in errors.items():
             print(f"onnx-workbench: {clean_text(name)}: {reason}", file=sys.stderr)
     return 1 if errors else 0
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    """Print the diagnosis; the exit code says that there is one, its verdict whether anything is wrong."""
+    from onnx_workbench.analysis.doctor import doctor
+
+    is_array = [path.lower().endswith((".npy", ".npz")) for path in options.inputs]
+    if any(is_array) and not all(is_array):
+        raise InputError("Give either pictures or arrays (.npy, .npz), not both at once.")
+    given = [array_files.read_array(path) for path in options.inputs] if any(is_array) else options.inputs
+    model, labels = open_model(options.model), _labels(options)
+    known = labels or model.labels or ()
+    expected = [
+        int(label) if label.isdecimal() and label not in known else label for label in options.label or ()
+    ]
+    found = doctor(
+        model,
+        given[0] if len(given) == 1 else given,
+        expected or None,
+        preprocessing=_preprocessing(options),
+        labels=labels,
+    )
+    _print(options, str(found), found.to_dict())
 
 
 def _run(options: argparse.Namespace) -> None:

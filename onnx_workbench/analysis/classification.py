@@ -223,7 +223,7 @@ def _run_all(
             if progress is None and batch.total > 4 * _BATCH:
                 progress = tqdm(total=batch.total, desc="classify", unit="picture", leave=False)
             if batch.array is not None:
-                rows.append(_probabilities(session, model, batch.array))
+                rows.append(class_probabilities(session, model, batch.array))
             names += batch.names
             thumbnails += batch.thumbnails
             errors |= batch.errors
@@ -239,8 +239,8 @@ def _run_all(
     return rows, names[: sum(map(len, rows))], thumbnails, errors
 
 
-def _probabilities(session: Session, model: Model, array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return (N, classes) probabilities of a batch."""
+def class_probabilities(session: Session, model: Model, array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return (N, classes) probabilities of a prepared batch."""
     name = _class_output(model).name
     rows = _rows(session, model, name, array)
     last = _last_operator(model, name)

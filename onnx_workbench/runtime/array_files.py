@@ -75,8 +75,8 @@ def read_feeds(inputs: Sequence[Value], items: Sequence[str]) -> dict[str, NDArr
     if len(items) == 1 and items[0].endswith(".npz"):
         return _load(items[0])
     if len(items) == 1 == len(inputs) and Path(items[0]).is_file():
-        return {inputs[0].name: _load_one(items[0])}
-    return {name: _load_one(path) for name, path in _named_files(inputs, items).items()}
+        return {inputs[0].name: read_array(items[0])}
+    return {name: read_array(path) for name, path in _named_files(inputs, items).items()}
 
 
 def _named_files(inputs: Sequence[Value], items: Sequence[str]) -> dict[str, str]:
@@ -107,7 +107,8 @@ def _load(path: str) -> dict[str, NDArray[Any]]:
         raise InputError(f"The input {path!r} is no .npy or .npz file of numbers: {error}") from error
 
 
-def _load_one(path: str) -> NDArray[Any]:
+def read_array(path: str) -> NDArray[Any]:
+    """Return the one array of a .npy or .npz file."""
     arrays = _load(path)
     if len(arrays) != 1:
         raise InputError(f"{path!r} holds the arrays {', '.join(arrays)}: give it alone, for all inputs.")

@@ -208,7 +208,7 @@ def test_many_pictures_go_in_several_batches(labelled):
 
 def test_ctrl_c_keeps_what_is_done(labelled, monkeypatch):
     calls = []
-    original = classification._probabilities
+    original = classification.class_probabilities
 
     def interrupted(*arguments):
         calls.append(1)
@@ -216,11 +216,13 @@ def test_ctrl_c_keeps_what_is_done(labelled, monkeypatch):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(classification, "_probabilities", interrupted)
+    monkeypatch.setattr(classification, "class_probabilities", interrupted)
     with pytest.warns(WorkbenchWarning, match="Stopped: these are the first 64 pictures"):
         found = ow.classify(labelled, np.repeat(PICTURES, 40, axis=0))
     assert len(found) == len(found.probabilities) == 64
-    monkeypatch.setattr(classification, "_probabilities", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        classification, "class_probabilities", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         ow.classify(labelled, PICTURES)
 
