@@ -121,6 +121,48 @@ def test_the_keyboard_walks_along_edges_searches_and_zooms(lab):
     assert graph.locator(".ow-panel").is_hidden()
 
 
+def test_a_narrower_window_keeps_the_graph_in_sight(lab):
+    graph = run(lab, "narrow.ipynb", "view(small())").first
+    graph.wait_for(timeout=10_000)
+    lab.page.set_viewport_size({"width": 900, "height": 900})
+    lab.page.wait_for_function("document.querySelector('.ow-stage').clientWidth < 600")
+    assert distance_from_the_middle(graph) < 40
+    stage = graph.locator(".ow-stage").bounding_box()
+    drag(lab, stage, 60)
+    assert 20 < distance_from_the_middle(graph) < 100
+    lab.page.set_viewport_size({"width": 1280, "height": 900})
+    lab.page.wait_for_function("document.querySelector('.ow-stage').clientWidth > 800")
+    assert 20 < distance_from_the_middle(graph) < 100, "moved by hand: the middle stays in the middle"
+
+
+def test_the_second_fit_leads_back_to_where_the_graph_can_be_read(lab):
+    graph = run(lab, "fit.ipynb", "view(large(200))").first
+    graph.wait_for(timeout=10_000)
+    first = graph.locator("[data-node='0']").first
+    readable = first.bounding_box()
+    fit = graph.get_by_role("button", name="Fit the whole graph")
+    fit.click()
+    lab.page.wait_for_timeout(100)
+    assert first.bounding_box()["height"] < readable["height"] / 4
+    fit.click()
+    lab.page.wait_for_timeout(100)
+    assert first.bounding_box() == readable
+
+
+def distance_from_the_middle(graph):
+    stage, box = (graph.locator(part).bounding_box() for part in (".ow-stage", "[data-node='1']"))
+    return abs(box["x"] + box["width"] / 2 - stage["x"] - stage["width"] / 2)
+
+
+def drag(lab, stage, distance):
+    mouse = lab.page.mouse
+    mouse.move(stage["x"] + 30, stage["y"] + 100)
+    mouse.down()
+    mouse.move(stage["x"] + 30 + distance, stage["y"] + 100, steps=4)
+    mouse.up()
+    lab.page.wait_for_timeout(100)
+
+
 def test_the_wheel_belongs_to_the_notebook_until_the_graph_has_the_focus(lab):
     graph = run(lab, "wheel.ipynb", "view(small())").first
     graph.wait_for(timeout=10_000)

@@ -534,6 +534,9 @@ class Viewer {
     this.camera = { x: 0, y: 0, scale: 1 };
     this.covered = 0; // width of the stage that lies under the panel
     this.flight = 0;
+    /** @type {"whole" | "readable" | null} how the graph was fitted; null once it was moved */
+    this.fitted = null;
+    this.lastWidth = 0;
   }
 
   get width() {
@@ -553,6 +556,8 @@ class Viewer {
   set(camera) {
     cancelAnimationFrame(this.flight);
     this.camera = camera;
+    this.fitted = null;
+    this.lastWidth = this.stage.clientWidth;
     this.changed();
   }
 
@@ -569,6 +574,18 @@ class Viewer {
       y: tall ? 24 : (this.height - this.graph.height * scale) / 2,
       scale,
     });
+    this.fitted = readable ? "readable" : "whole";
+  }
+
+  /** The whole graph; from there back to where it can be read. */
+  toggleFit() {
+    this.fit(this.fitted === "whole");
+  }
+
+  /** The stage has another size: fit again what was fitted, else keep the middle in the middle. */
+  resize() {
+    if (this.fitted) this.fit(this.fitted === "readable");
+    else this.pan((this.stage.clientWidth - this.lastWidth) / 2, 0);
   }
 
   /** @param {number} factor @param {number} [x] @param {number} [y] the point that stays */
@@ -825,11 +842,15 @@ function render({ model, el }) {
     }, 60);
   }
 
+  function cover() {
+    viewer.covered = marks.selected < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
+  }
+
   function showDetails() {
     const node = marks.selected;
     clearTimeout(waiting);
     panel.hidden = node < 0;
-    viewer.covered = node < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
+    cover();
     if (node < 0) return;
     const close = () => {
       select(-1);
@@ -897,7 +918,7 @@ function render({ model, el }) {
     "+": () => viewer.zoom(1.25),
     "=": () => viewer.zoom(1.25),
     "-": () => viewer.zoom(0.8),
-    0: () => viewer.fit(),
+    0: () => viewer.toggleFit(),
     "/": () => search.focus(),
     Escape: () => select(-1),
   };
@@ -976,7 +997,7 @@ function render({ model, el }) {
     parts.count,
     toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
     toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
-    toolButton("Fit the whole graph", "Fit", () => viewer.fit()),
+    toolButton("Fit the whole graph; again: back to its beginning", "Fit", () => viewer.toggleFit()),
     fullScreen,
   );
   if (graph.notice) root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
@@ -1013,8 +1034,14 @@ function render({ model, el }) {
   // The cell has no size yet, and none while it is hidden: the first drawing waits for one.
   const resizing = new ResizeObserver(() => {
     if (!stage.clientHeight) return;
-    if (root.dataset.ready) request("draw");
-    else begin();
+    if (!root.dataset.ready) {
+      begin();
+      return;
+    }
+    cover();
+    viewer.resize();
+    if (marks.selected >= 0) viewer.show(marks.selected, true);
+    request("draw");
   });
   resizing.observe(stage);
   const theming = new MutationObserver(onTheme);
