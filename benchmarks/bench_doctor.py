@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from onnx_workbench import training
-from onnx_workbench.analysis.diagnosis import Diagnosis
+from onnx_workbench.analysis.diagnosing.diagnosis import Diagnosis
 from onnx_workbench.analysis.doctor import doctor
 from onnx_workbench.analysis.mistakes import MISTAKES, prepare
 

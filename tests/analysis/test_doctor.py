@@ -7,14 +7,15 @@ from itertools import combinations
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import compose
 from PIL import Image
 from tiny_models import convnet, dense, model, random_weights
 
 import onnx_workbench as ow
 from onnx_workbench import training
-from onnx_workbench.analysis import doctor_trials
-from onnx_workbench.analysis.diagnosis import Diagnosis, Suggestion
+from onnx_workbench.analysis.diagnosing import trials as doctor_trials
+from onnx_workbench.analysis.diagnosing.diagnosis import Diagnosis, Suggestion
 from onnx_workbench.analysis.mistakes import MISTAKES, prepare
 from onnx_workbench.core.errors import ImageError, InputError, NameNotFoundError
 
@@ -212,9 +213,12 @@ def test_the_predictions_side_by_side_are_those_of_the_code(signs, data):
 
 @pytest.mark.parametrize("shape", ["list of items", "list of batches", "torch"])
 def test_lists_and_tensors_are_taken_and_the_code_takes_them_too(signs, data, shape):
-    torch = pytest.importorskip("torch") if shape == "torch" else None
     wrong = prepare(signs.preprocessing, data.test_images[:BATCH], ["bgr"])
-    given = torch.from_numpy(wrong) if torch else list(wrong if "items" in shape else wrong[:, np.newaxis])
+    given = (
+        torch.from_numpy(wrong)
+        if shape == "torch"
+        else list(wrong if "items" in shape else wrong[:, np.newaxis])
+    )
     diagnosis = ow.doctor(signs, given, data.test_labels[:BATCH])
     assert agrees(mended(diagnosis, given), signs.preprocessing(data.test_images[:BATCH]))
 
@@ -484,7 +488,6 @@ def test_models_that_take_no_picture_are_refused(body, sentence):
 
 
 def test_a_live_module_is_refused(data):
-    torch = pytest.importorskip("torch")
     with pytest.raises(InputError, match="not a live module"):
         ow.doctor(torch.nn.Flatten(), data.test_images)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.analysis.doctor_steps import Array, Axes, Step, axes_of
+from onnx_workbench.analysis.diagnosing.steps import Array, Axes, Step, axes_of
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.model import Model

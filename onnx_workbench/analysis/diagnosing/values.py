@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.doctor_steps import Array, Axes, Step
+from onnx_workbench.analysis.diagnosing.steps import Array, Axes, Step
 from onnx_workbench.core.preprocessing import Preprocessing
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from onnx_workbench.analysis.diagnosis import UNCHANGED
-from onnx_workbench.analysis.doctor_layout import PictureInput
-from onnx_workbench.analysis.doctor_trials import MOST_PICTURES, SLIP_PENALTY, Correction
-from onnx_workbench.analysis.doctor_values import ValueRange, declared_range, usual_ranges
+from onnx_workbench.analysis.diagnosing.diagnosis import UNCHANGED
+from onnx_workbench.analysis.diagnosing.layout import PictureInput
+from onnx_workbench.analysis.diagnosing.trials import MOST_PICTURES, SLIP_PENALTY, Correction
+from onnx_workbench.analysis.diagnosing.values import ValueRange, declared_range, usual_ranges
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.images import iterate_images, load_image
 from onnx_workbench.core.preprocessing import Preprocessing

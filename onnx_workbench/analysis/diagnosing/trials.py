@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.analysis.classification import class_probabilities
-from onnx_workbench.analysis.diagnosis import Suggestion
-from onnx_workbench.analysis.doctor_layout import PictureInput, roughness
-from onnx_workbench.analysis.doctor_steps import Array
+from onnx_workbench.analysis.diagnosing.diagnosis import Suggestion
+from onnx_workbench.analysis.diagnosing.layout import PictureInput, roughness
+from onnx_workbench.analysis.diagnosing.steps import Array
 from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model

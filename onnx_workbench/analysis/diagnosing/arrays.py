@@ -8,11 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from onnx_workbench.analysis.diagnosis import UNCHANGED
-from onnx_workbench.analysis.doctor_layout import Fitting, PictureInput, fittings, orders, to_whole_numbers
-from onnx_workbench.analysis.doctor_steps import Array, Step, apply_all, expression
-from onnx_workbench.analysis.doctor_trials import MOST_PICTURES, SLIP_PENALTY, Correction
-from onnx_workbench.analysis.doctor_values import (
+from onnx_workbench.analysis.diagnosing.diagnosis import UNCHANGED
+from onnx_workbench.analysis.diagnosing.layout import (
+    Fitting,
+    PictureInput,
+    fittings,
+    orders,
+    to_whole_numbers,
+)
+from onnx_workbench.analysis.diagnosing.steps import Array, Step, apply_all, expression
+from onnx_workbench.analysis.diagnosing.trials import MOST_PICTURES, SLIP_PENALTY, Correction
+from onnx_workbench.analysis.diagnosing.values import (
     ValueRange,
     conversion,
     declared_range,

@@ -1,0 +1,1 @@
+"""The doctor's practice: rules, corrections and trials behind `doctor`."""
