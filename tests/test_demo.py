@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from onnx_workbench import training
-from onnx_workbench.cli import main
+from onnx_workbench.cli.main import main
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.demo import PICTURES, DemoReport, run_demo
 

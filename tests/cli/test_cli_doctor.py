@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onnx_workbench import training
-from onnx_workbench.cli import main
+from onnx_workbench.cli.main import main
 from onnx_workbench.training.shipped_model import SIGNS_MODEL
 
 SIGNS = str(SIGNS_MODEL)

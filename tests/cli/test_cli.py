@@ -17,7 +17,8 @@ from PIL import Image
 from tiny_models import convnet, dense, model
 
 from onnx_workbench import training
-from onnx_workbench.cli import GRAPH_SUFFIXES, main
+from onnx_workbench.cli.main import main
+from onnx_workbench.cli.options import GRAPH_SUFFIXES
 from onnx_workbench.training.shipped_model import SIGNS_MODEL
 
 SIGNS = str(SIGNS_MODEL)

@@ -1,0 +1,37 @@
+"""view: the graph as text, as a page, or in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onnx_workbench.cli.options import Verbs, emit, graph_path
+
+
+def add_to(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add(
+        "view", _view, "Print the graph as text, or write it as a page to look at in a browser."
+    )
+    parser.add_argument("model")
+    parser.add_argument("--browser", action="store_true", help="show it as a page in the browser")
+    parser.add_argument("--output", type=Path, help="write to this file instead: .svg, .png, .html or .txt")
+
+
+def _view(options: argparse.Namespace) -> None:
+    import tempfile
+    import webbrowser
+
+    target = None if options.output is None else graph_path(options.output)
+    from onnx_workbench.views.view import view
+
+    drawing = view(options.model)
+    if options.output is None and not options.browser:
+        emit(options, str(drawing), {"text": drawing.text()})
+        return
+    if target is None:
+        target = Path(tempfile.mkdtemp(prefix="onnx-workbench-")) / f"{drawing.model.name}.html"
+    drawing.save(target)
+    if options.browser:
+        webbrowser.open(target.absolute().as_uri())
+    emit(options, f"Wrote {target}", {"written": str(target)})
