@@ -11,7 +11,6 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.session import Session, run
 from onnx_workbench.sources.open import open_model
-from onnx_workbench.views.playground import playground
 from onnx_workbench.views.view import view
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "doctor",
     "load_image",
     "open_model",
-    "playground",
     "run",
     "summarize",
     "view",

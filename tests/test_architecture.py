@@ -30,7 +30,7 @@ LAYERS = (
     "cli",
 )
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
-FRONTS = {"", "training", "cntk"}
+FRONTS = {"", "training", "cntk", "lessons"}
 """Packages whose __init__ offers names."""
 
 HEAVY = ("torch", "onnxruntime", "ipywidgets", "anywidget", "matplotlib", "IPython", "tqdm", "jupyter_server")

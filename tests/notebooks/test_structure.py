@@ -10,11 +10,11 @@ import nbformat
 import pytest
 
 import onnx_workbench as ow
-from onnx_workbench import training
+from onnx_workbench import lessons, training
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
-OFFERED = {"ow": set(ow.__all__), "training": set(training.__all__)}
+OFFERED = {"ow": set(ow.__all__), "training": set(training.__all__), "lessons": set(lessons.__all__)}
 ALLOWED_IMPORTS = {"onnx_workbench", "numpy", "PIL", "matplotlib.pyplot"}
 LONGEST_CELL = 12
 

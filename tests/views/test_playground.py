@@ -19,8 +19,8 @@ from tiny_models import model as tiny_model
 import onnx_workbench as ow
 from onnx_workbench import training
 from onnx_workbench.core.errors import InputError, MissingPackageError, PreprocessingError
+from onnx_workbench.lessons import playground
 from onnx_workbench.views.distortions import distorted
-from onnx_workbench.views.playground import playground
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -306,8 +306,8 @@ def test_without_ipywidgets_the_error_names_the_extra(tiny, monkeypatch):
 
 def test_the_playground_needs_no_torch():
     code = (
-        "import sys, onnx_workbench as ow; from onnx_workbench import training;"
-        "ow.playground(training.signs_model(), training.signs(8, 8).test_images); print('torch' in sys.modules)"
+        "import sys; from onnx_workbench import lessons, training;"
+        "lessons.playground(training.signs_model(), training.signs(8, 8).test_images); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -42,7 +42,8 @@ def playground(model: object, pictures: object, *, expected: Sequence[int | str]
 
     Examples
     --------
-    >>> play = ow.playground("signs.onnx", data.test_images[:8], expected=data.test_labels[:8])
+    >>> from onnx_workbench import lessons
+    >>> play = lessons.playground("signs.onnx", data.test_images[:8], expected=data.test_labels[:8])
     >>> play.controls["bgr"].value = True
     >>> play.mistakes
     ('bgr',)
