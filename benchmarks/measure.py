@@ -6,7 +6,10 @@ import json
 import statistics
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
+
+from onnx_workbench.core.memory import private_bytes
 
 _TEMPLATE = """
 import json, resource, time
@@ -59,3 +62,45 @@ def report(title: str, figures: dict[str, Figures], *, ours: str, peer: str) -> 
         f"  ratio to {peer}: {mine.wall_s / other.wall_s:.3f} wall, {mine.cpu_s / max(other.cpu_s, 1e-9):.3f} cpu, "
         f"{mine.peak_mib / other.peak_mib:.3f} memory"
     )
+
+
+_STEPPED = """
+import sys
+import threading
+{setup}
+print("ready", flush=True)
+sys.stdin.readline()
+{code}
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def private_growth(setup: str, code: str) -> float:
+    """Return by how many MiB a piece of code raises the private memory of its process at its peak.
+
+    Looked at from outside, a thousand times a second: pages of mapped files do not count, other than in the
+    high-water mark that `in_turns` reports.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STEPPED.format(setup=setup, code=code)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        if process.stdout.readline().strip() != "ready":
+            raise SystemExit(f"The setup failed:\n{setup}")
+        before = peak = private_bytes(process.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        finished = threading.Thread(target=process.stdout.readline)
+        finished.start()
+        while finished.is_alive():
+            peak = max(peak, private_bytes(process.pid) or 0)
+            finished.join(0.001)
+        peak = max(peak, private_bytes(process.pid) or 0)
+        process.stdin.write("\n")
+    if process.returncode:
+        raise SystemExit(f"The code failed:\n{code}")
+    return (peak - before) / 2**20

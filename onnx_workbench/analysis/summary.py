@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto
 
 from onnx_workbench.analysis.macs import macs_of
 from onnx_workbench.core.errors import InputError, PreprocessingError
@@ -25,7 +23,8 @@ from onnx_workbench.core.formatting import (
 )
 from onnx_workbench.core.graph_parts import Node, Tensor, Value
 from onnx_workbench.core.model import Model, as_model
-from onnx_workbench.core.protos import inferred_graph, type_and_shape
+from onnx_workbench.core.value_sizes import fixed_shape, size_of, sized_values, sizes_alive
+from onnx_workbench.runtime.memory import memory_estimates
 
 _ROWS_SHOWN = 12
 
@@ -71,6 +70,10 @@ class Summary:
     peak_bytes
         Largest sum of the computed values that are alive at the same time, in bytes, without reuse in place;
         values of unknown shape are left out (`unknown_shapes`).
+    memory_estimates
+        Private memory in bytes that actions need, by their name: to load a session and to run it once with
+        `dimensions` (both also with ``low_memory=True``, and by ONNX's reference evaluator), ``to_proto``,
+        ``to_bytes``. Within a factor of about two of measured peaks.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Summary:
     weights_bytes: int
     peak_bytes: int
     unknown_shapes: int
+    memory_estimates: dict[str, int]
     nodes: tuple[NodeSummary, ...]
     tensors: tuple[TensorMemory, ...]
     labels: tuple[str, ...] | None = None
@@ -113,12 +117,22 @@ class Summary:
             ("MACs", macs),
             ("weights", format_bytes(self.weights_bytes)),
             ("values at peak", format_bytes(self.peak_bytes) + self._unknown()),
+            *self._estimates(),
             ("opset", f"{opsets}; IR version {self.ir_version}"),
             ("written by", self.producer or "(not said)"),
             ("labels", _shown_labels(self.labels)),
             ("preprocessing", self.preprocessing or "(not in the file)"),
         ]
         return facts
+
+    def _estimates(self) -> list[tuple[str, str]]:
+        """Return two lines: what it takes to run the model, in three ways, and to convert it."""
+        sizes = {action: format_bytes(size) for action, size in self.memory_estimates.items()}
+        plain, frugal, reference = (f"{sizes['load' + way]} + {sizes['run' + way]}" for way in _WAYS)
+        return [
+            ("memory to load + run", f"{plain} (low_memory: {frugal}; reference: {reference})"),
+            ("memory to convert", f"to_proto {sizes['to_proto']}, to_bytes {sizes['to_bytes']}"),
+        ]
 
     def _unknown(self) -> str:
         if not self.unknown_shapes:
@@ -188,6 +202,7 @@ class Summary:
 
 _NODE_HEADER = ("operator", "first output", "shape", "parameters", "MACs")
 _TENSOR_HEADER = ("tensor", "kind", "dtype", "shape", "size")
+_WAYS = ("", " with low_memory", " by reference")
 _FOLDS = ("Nodes", "Memory by tensor")
 
 
@@ -250,8 +265,9 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
         macs=sum(node.macs or 0 for node in nodes),
         uncounted=dict(uncounted.most_common()),
         weights_bytes=sum(t.size_bytes for t in weights),
-        peak_bytes=_peak(opened, {t.name: t.size_bytes for t in memory if t.kind == "value"}),
+        peak_bytes=max(sizes_alive(opened, {t.name: t.size_bytes for t in memory if t.kind == "value"})),
         unknown_shapes=unknown,
+        memory_estimates=memory_estimates(opened, values),
         nodes=nodes,
         tensors=memory,
         labels=opened.labels,
@@ -293,39 +309,17 @@ def _dimensions(model: Model, given: Mapping[str, Any]) -> dict[str, int]:
 
 def _sized_values(model: Model, sizes: Mapping[str, int]) -> dict[str, Value]:
     """Return every value with symbolic dimensions replaced and shapes inferred anew."""
-    if not sizes:
-        return model.values
-    proto = ModelProto()
-    proto.CopyFrom(model.proto)
-    for info in proto.graph.input:
-        for dimension in info.type.tensor_type.shape.dim:
-            if dimension.dim_param in sizes:
-                dimension.dim_value = sizes[dimension.dim_param]
-    del proto.graph.value_info[:]
-    for info in proto.graph.output:
-        for dimension in info.type.tensor_type.shape.dim:
-            dimension.Clear()
-    graph = inferred_graph(proto)
-    values = dict(model.values)
-    for info in (
-        *graph.value_info,
-        *graph.output,
-        *graph.input,
-    ):  # an input may be an output: it knows its shape
-        if info.name not in model.initializers:
-            values[info.name] = Value(info.name, *type_and_shape(info.type))
-    return values
-
-
-def _fixed(value: Value | None) -> tuple[int, ...] | None:
-    if value is None or value.shape is None or not all(isinstance(d, int) for d in value.shape):
-        return None
-    return tuple(d for d in value.shape if isinstance(d, int))
+    shapes = {
+        value.name: tuple(sizes.get(d, d) if isinstance(d, str) else d for d in value.shape)
+        for value in model.inputs
+        if value.shape and not sizes.keys().isdisjoint(value.shape)
+    }
+    return sized_values(model, shapes)
 
 
 def _summarize_node(node: Node, values: Mapping[str, Value], weights: Mapping[str, Tensor]) -> NodeSummary:
-    inputs = [_fixed(values.get(name)) for name in node.inputs]
-    outputs = [_fixed(values.get(name)) for name in node.outputs]
+    inputs = [fixed_shape(values.get(name)) for name in node.inputs]
+    outputs = [fixed_shape(values.get(name)) for name in node.outputs]
     found = values.get(node.key)
     read = [weights[name] for name in dict.fromkeys(node.inputs) if name in weights]
     parameters = sum(t.count for t in read if _is_parameter(t.dtype))
@@ -343,36 +337,8 @@ def _memory(
     for name, value in values.items():
         if name in weights:
             continue
-        shape = _fixed(value)
-        if shape is None or value.dtype is None or (width := _item_bytes(value.dtype)) is None:
+        if (size := size_of(value)) is None:
             unknown += 1
-            continue
-        found.append(TensorMemory(name, "value", value.dtype, shape, math.prod(shape) * width))
+        else:
+            found.append(TensorMemory(name, "value", value.dtype or "?", fixed_shape(value) or (), size))
     return tuple(sorted(found, key=lambda tensor: -tensor.size_bytes)), unknown
-
-
-def _item_bytes(dtype: str) -> int | None:
-    if dtype == "bfloat16":
-        return 2
-    try:
-        return np.dtype(dtype).itemsize or None
-    except TypeError:
-        return 1 if dtype.startswith(("float8", "int4", "uint4")) else None
-
-
-def _peak(model: Model, sizes: Mapping[str, int]) -> int:
-    """Return the largest sum of values alive together, when nodes run in order and free what nobody reads again."""
-    last_use = {value.name: len(model.nodes) for value in model.outputs}
-    for node in model.nodes:
-        for name in (*node.inputs, *node.outputs):
-            last_use.setdefault(name, node.index)
-            last_use[name] = max(last_use[name], node.index)
-    dying: dict[int, int] = {}
-    alive = peak = sum(sizes.get(value.name, 0) for value in model.inputs)
-    for name, index in last_use.items():
-        dying[index] = dying.get(index, 0) + sizes.get(name, 0)
-    for node in model.nodes:
-        alive += sum(sizes.get(name, 0) for name in node.outputs)
-        peak = max(peak, alive)
-        alive -= dying.get(node.index, 0)
-    return peak

@@ -54,6 +54,30 @@ class RunError(WorkbenchError, RuntimeError):
     """The backend could not load or run the model."""
 
 
+class NotEnoughMemoryError(WorkbenchError, MemoryError):
+    """Something that would need more memory than is left, and was therefore not begun."""
+
+    def __init__(self, message: str, *, needed_bytes: int = 0, available_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.needed_bytes, self.available_bytes = needed_bytes, available_bytes
+
+
+class IsolationError(WorkbenchError, RuntimeError):
+    """A child process that did not give an answer."""
+
+
+class CrashError(IsolationError):
+    """A child process that ended before it had an answer: crashed, or killed from outside."""
+
+
+class TimeLimitError(IsolationError, TimeoutError):
+    """A child process that was ended because it took longer than it was allowed to."""
+
+
+class MemoryLimitError(IsolationError, MemoryError):
+    """A child process that was ended because it took more memory than it was allowed to."""
+
+
 class ImageError(WorkbenchError, ValueError):
     """A picture that cannot be read, or that is too large to be read safely."""
 

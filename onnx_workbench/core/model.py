@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,10 +18,18 @@ from onnx_workbench.core.errors import ModelFileError, NameNotFoundError, Prepro
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
 from onnx_workbench.core.graph_parts import Node, Tensor, Value, describe, value_of
+from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
 from onnx_workbench.core.payloads import Payloads, is_utf8
 from onnx_workbench.core.protos import ONNX_ERRORS, inferred_graph, with_readable_strings
-from onnx_workbench.core.serialization import graph_with_weights, single_file, two_files
+from onnx_workbench.core.serialization import (
+    bytes_memory,
+    graph_with_weights,
+    proto_memory,
+    save_memory,
+    single_file,
+    two_files,
+)
 
 if TYPE_CHECKING:
     from onnx_workbench.core.preprocessing import Preprocessing
@@ -62,6 +71,10 @@ class Model:
             Node(i, node, node.name, node.op_type, node.domain, tuple(node.input), tuple(node.output))
             for i, node in enumerate(nodes)
         )
+
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[object, ...]]:
+        """Let a model go to another process: its graph, and where its weights lie."""
+        return _restored, (self.proto.SerializeToString(), self.payloads, self.source, self.path)
 
     @property
     def name(self) -> str:
@@ -247,7 +260,18 @@ class Model:
         return Model(proto, self.payloads, source=self.source, path=self.path)
 
     def to_proto(self) -> ModelProto:
-        """Return a ModelProto of its own, with the weights inside."""
+        """Return a ModelProto of its own, with the weights inside.
+
+        Raises
+        ------
+        NotEnoughMemoryError
+            If less memory is left than that needs.
+        """
+        require_memory(
+            "make a ModelProto with the weights inside",
+            proto_memory(self.proto),
+            remedy="Work on model.proto, which refers to the weights in their file; or save(path) and open the copy.",
+        )
         return graph_with_weights(self.proto, self.payloads)
 
     def to_bytes(self) -> bytes:
@@ -257,8 +281,18 @@ class Model:
         ------
         ModelFileError
             If that would be more than 2 GiB.
+        NotEnoughMemoryError
+            If less memory is left than that needs.
         """
-        return b"".join(single_file(self.proto, self.payloads))
+        require_memory(
+            "make bytes of the model",
+            bytes_memory(self.proto),
+            remedy="Save it to a file: save(path) needs hardly any.",
+        )
+        buffer = io.BytesIO()  # joining a list of pieces would hold everything twice
+        for piece in single_file(self.proto, self.payloads):
+            buffer.write(piece)
+        return buffer.getvalue()
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool = False) -> Path:
         """Write the model to a file, whole or not at all.
@@ -283,6 +317,11 @@ class Model:
             If there is no such folder, or the path is a folder itself.
         """
         target = Path(path).expanduser()
+        require_memory(
+            "save the model",
+            save_memory(self.proto),
+            remedy="Close what else holds memory: the tensors of its Constant nodes are written from there.",
+        )
         if external_data:
             content, pieces = two_files(self.proto, self.payloads, f"{target.name}.data")
             write_atomic(target.with_name(f"{target.name}.data"), pieces)
@@ -329,6 +368,12 @@ class Model:
             f"<div><strong>{escape(self.name)}</strong> <span>{escape(self.source)}</span>{table}"
             f"<div>{escape(self._size())}</div></div>"
         )
+
+
+def _restored(content: bytes, payloads: Payloads, source: str, path: Path | None) -> Model:
+    proto = ModelProto()
+    proto.ParseFromString(content)
+    return Model(proto, payloads, source=source, path=path)
 
 
 _opener: list[Callable[[object], Model]] = []

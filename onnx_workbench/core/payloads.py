@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import mmap
+import pickle
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +78,16 @@ class Payloads:
         self._buffers: dict[str, memoryview] = {} if memory is None else {IN_MEMORY: memoryview(memory)}
         self.in_memory = memory is not None
         self._stamps: dict[str, tuple[int, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave maps of files out of a pickle: they are made again where they are needed."""
+        state = dict(vars(self))
+        kept = self._buffers.get(IN_MEMORY) if self.in_memory else None
+        return state | {"_buffers": None if kept is None else pickle.PickleBuffer(kept)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state["_buffers"]
+        vars(self).update(state, _buffers={} if kept is None else {IN_MEMORY: memoryview(kept).toreadonly()})
 
     def check(self, proto: ModelProto) -> list[str]:
         """Refuse references that leave the folder or the file; return the files that are missing."""

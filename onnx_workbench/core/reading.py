@@ -15,11 +15,14 @@ from onnx import ModelProto, helper
 from onnx_workbench.core.content import HEAD_BYTES, recognise
 from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, WorkbenchWarning
 from onnx_workbench.core.formatting import clean_text, format_bytes
+from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.payloads import IN_MEMORY, Payloads, is_utf8
 from onnx_workbench.core.serialization import LARGEST_PROTO_BYTES
 from onnx_workbench.core.skim import skim
 from onnx_workbench.core.soundness import check_functions, check_text
+
+_AS_FILE = "Write it to a file, and open that by its path: the weights of a file stay there."
 
 
 def read_path(path: str | os.PathLike[str]) -> Model:
@@ -49,6 +52,8 @@ def read_path(path: str | os.PathLike[str]) -> Model:
 
 def read_bytes(content: bytes | bytearray | memoryview, *, source: str = "bytes") -> Model:
     """Return the model in a buffer, which is kept and holds the weights."""
+    if not isinstance(content, bytes):
+        require_memory("keep a copy of the model's bytes", memoryview(content).nbytes, remedy=_AS_FILE)
     memory = bytes(content)
     try:
         proto = _parse(io.BytesIO(memory), len(memory), memory[:HEAD_BYTES], location=IN_MEMORY)
@@ -64,6 +69,7 @@ def read_proto(proto: ModelProto, *, source: str = "ModelProto") -> Model:
             f"The ModelProto has {format_bytes(proto.ByteSize())}, and at most 2 GiB can be copied.\n"
             "Save it with onnx.save(proto, path, save_as_external_data=True) and open the file."
         )
+    require_memory("keep a copy of the ModelProto", proto.ByteSize(), remedy=_AS_FILE)
     return read_bytes(proto.SerializeToString(), source=source)
 
 

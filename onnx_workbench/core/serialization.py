@@ -13,10 +13,36 @@ from onnx_workbench.core.protos import content_bytes, tensors_of_model
 from onnx_workbench.core.skim import LARGE_BYTES, field_header
 
 LARGEST_PROTO_BYTES = (1 << 31) - 1  # no protobuf parser reads more
+_PIECE_BYTES = 1 << 24
 _ALIGNMENT_BYTES = 4096  # so that weights can be mapped page by page
 
 # Field numbers of onnx.proto3.
 _MODEL_GRAPH, _GRAPH_INITIALIZER, _TENSOR_RAW_DATA = 7, 5, 9
+
+
+def _contents(proto: ModelProto) -> list[int]:
+    """Return the sizes of the contents outside the proto."""
+    external = (t for t in tensors_of_model(proto) if is_external(t))
+    return [content_bytes(t.data_type, t.dims) or 0 for t in external]
+
+
+def bytes_memory(proto: ModelProto) -> int:
+    """Return the memory that a model takes as bytes, while they are put together."""
+    return int(1.15 * (proto.ByteSize() + sum(_contents(proto))))
+
+
+def proto_memory(proto: ModelProto) -> int:
+    """Return the memory that a ModelProto with the weights inside takes, while they are filled in."""
+    contents = _contents(proto)
+    return int(1.2 * (proto.ByteSize() + sum(contents)) + max(contents, default=0))
+
+
+def save_memory(proto: ModelProto) -> int:
+    """Return the memory that writing one file takes: initializers are streamed, other tensors held."""
+    held = sum(_contents(proto)) - sum(
+        content_bytes(t.data_type, t.dims) or 0 for t in proto.graph.initializer if is_external(t)
+    )
+    return 2 * held + 2 * _PIECE_BYTES
 
 
 def single_file(proto: ModelProto, payloads: Payloads) -> Iterator[bytes]:

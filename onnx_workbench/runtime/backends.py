@@ -16,7 +16,7 @@ from onnx_workbench.core.graph_parts import Value, value_of
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.input_advice import advise
-from onnx_workbench.runtime.memory import available_bytes
+from onnx_workbench.runtime.memory import check_reference_session, check_run, check_session, needs_low_memory
 from onnx_workbench.runtime.runtime_errors import explain_loading, explain_running, onnxruntime_errors
 
 Feeds = Mapping[str, Any]
@@ -27,6 +27,11 @@ class Backend(Protocol):
 
     inputs: tuple[Value, ...]
     output_names: tuple[str, ...]
+    weighed_bytes: int
+    """Bytes of inputs up to which a run is known to fit into memory."""
+
+    def weigh(self, model: Model, feeds: Feeds) -> None:
+        """Refuse a run that would not fit into memory; set `weighed_bytes`."""
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
@@ -56,7 +61,9 @@ class OnnxRuntimeBackend:
 
         self.inputs, self._defaults = _with_channels(model), _defaults(model)
         self.output_names = tuple(value.name for value in model.outputs)
-        self.low_memory = _needs_low_memory(model) if low_memory is None else low_memory
+        self.low_memory = needs_low_memory(model) if low_memory is None else low_memory
+        check_session(model, low_memory=self.low_memory)
+        self.weighed_bytes = -1
         self._takes_strings = any("string" in (value.dtype or "") for value in self.inputs)
         self._errors = onnxruntime_errors()
         options = onnxruntime.SessionOptions()
@@ -66,6 +73,7 @@ class OnnxRuntimeBackend:
         if self.low_memory:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
+            options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         model.payloads.verify_unchanged(model.proto)
         if (mapped := model.payloads.for_runtime(model.proto)) is None:
             content = model.to_bytes()
@@ -88,6 +96,10 @@ class OnnxRuntimeBackend:
             )
         self._run = self.session.run
 
+    def weigh(self, model: Model, feeds: Feeds) -> None:
+        """Refuse a run that would not fit into memory."""
+        self.weighed_bytes = check_run(model, feeds, reference=False, low_memory=self.low_memory)
+
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
         if self._takes_strings and (advice := advise(self.inputs, feeds, self._defaults)):
@@ -100,7 +112,7 @@ class OnnxRuntimeBackend:
             raise RunError(explain_running(error)) from error
 
 
-class ReferenceBackend:
+class _ReferenceBackend:
     """ONNX's reference evaluator: slow, plain Python, and independent of onnxruntime."""
 
     def __init__(self, model: Model) -> None:
@@ -108,6 +120,8 @@ class ReferenceBackend:
 
         self.inputs, self._defaults = _with_channels(model), _defaults(model)
         self.output_names = tuple(value.name for value in model.outputs)
+        self.weighed_bytes = -1
+        check_reference_session(model)
         whole = model.to_proto()
         ordered = GraphProto(node=execution_order(whole.graph))  # the evaluator takes the file's order
         del whole.graph.node[:]
@@ -118,6 +132,10 @@ class ReferenceBackend:
             raise RunError(
                 f"ONNX's reference evaluator cannot load the model: {clean_text(str(error))}"
             ) from error
+
+    def weigh(self, model: Model, feeds: Feeds) -> None:
+        """Refuse a run that would not fit into memory."""
+        self.weighed_bytes = check_run(model, feeds, reference=True, low_memory=False)
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return the named outputs."""
@@ -130,10 +148,18 @@ class ReferenceBackend:
             raise RunError(f"ONNX's reference evaluator failed: {reason}") from error
 
 
-def _needs_low_memory(model: Model) -> bool:
-    """Tell whether optimising (which copies weights) could use up the memory that is left."""
-    weights = sum(tensor.size_bytes for tensor in model.initializers.values())
-    return weights > 64 << 20 and 3 * weights > available_bytes()
+def model_backend(
+    model: Model,
+    backend: str,
+    *,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
+    low_memory: bool | None = None,
+) -> Backend:
+    """Return what computes a model: ``"onnxruntime"``, to which the options belong, or ``"reference"``."""
+    if backend == "reference":
+        return _ReferenceBackend(model)
+    return OnnxRuntimeBackend(model, threads=threads, providers=providers, low_memory=low_memory)
 
 
 def _providers(wanted: Sequence[str] | None) -> list[str]:

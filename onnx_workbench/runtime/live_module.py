@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model
 from onnx_workbench.runtime.backends import Feeds
 
 _MODULE = "torch.nn.modules.module.Module"
@@ -43,6 +45,10 @@ class TorchBackend:
         self.inputs = tuple(Value(parameter.name) for parameter in named)
         self.required = [parameter.name for parameter in named if parameter.default is parameter.empty]
         self.output_names: tuple[str, ...] = ()
+        self.weighed_bytes = sys.maxsize  # what a module computes is not known beforehand
+
+    def weigh(self, model: Model, feeds: Feeds) -> None:
+        """Refuse nothing."""
 
     def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
         """Return all outputs as numpy arrays; `output_names` is for backends that know their outputs beforehand."""

@@ -12,7 +12,9 @@ from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError, 
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.model import Model, as_model
-from onnx_workbench.runtime.backends import Backend, OnnxRuntimeBackend, ReferenceBackend
+from onnx_workbench.runtime.backends import Backend, OnnxRuntimeBackend, model_backend
+from onnx_workbench.runtime.isolated_backend import IsolatedBackend
+from onnx_workbench.runtime.isolation import Limits
 from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
 
 BACKENDS = ("onnxruntime", "reference", "torch")
@@ -36,11 +38,19 @@ class Session:
     low_memory
         Leave the weights mapped in their file, unoptimised: slower runs, hardly any memory. None decides by
         the size of the weights and the memory that is left.
+    isolated
+        Load and run the model in a child process: what crashes, hangs or takes all memory there leaves this
+        process alive. True takes the default `Limits`; see ``onnx_workbench.runtime.isolation``. A path or
+        bytes are then opened in the child too, and `model` is None here.
 
     Raises
     ------
     RunError
         If the backend refuses the model.
+    NotEnoughMemoryError
+        If loading it would need more memory than is left; the message says what to do.
+    IsolationError
+        If the child process crashed or met a limit.
 
     Examples
     --------
@@ -57,6 +67,7 @@ class Session:
         threads: int | None = None,
         providers: Sequence[str] | None = None,
         low_memory: bool | None = None,
+        isolated: bool | Limits = False,
     ) -> None:
         live = is_live_module(model)
         chosen = backend or ("torch" if live else "onnxruntime")
@@ -67,15 +78,21 @@ class Session:
                 f"backend={backend!r} does not go with a {type(model).__name__}: a live module is run by 'torch', and "
                 "everything else by 'onnxruntime' or 'reference'."
             )
-        opened = None if live else as_model(model)
-        engine: Backend
-        if opened is None:
-            engine = TorchBackend(model)
-        elif chosen == "reference":
-            engine = ReferenceBackend(opened)
+        if not isinstance(isolated, (bool, Limits)):
+            raise RunError(f"isolated is True, or Limits of memory and time; got {isolated!r:.80}.")
+        if live:
+            if isolated:
+                raise RunError("A live module runs in its own process: export it, or leave isolated out.")
+            self._join(None, chosen, TorchBackend(model))
+            return
+        options: dict[str, Any] = {"threads": threads, "providers": providers, "low_memory": low_memory}
+        if isolated:
+            limits = isolated if isinstance(isolated, Limits) else Limits()
+            opened = model if isinstance(model, Model) else None
+            self._join(opened, chosen, IsolatedBackend(model, chosen, limits, **options))
         else:
-            engine = OnnxRuntimeBackend(opened, threads=threads, providers=providers, low_memory=low_memory)
-        self._join(opened, chosen, engine)
+            opened = as_model(model)
+            self._join(opened, chosen, model_backend(opened, chosen, **options))
 
     def _join(self, model: Model | None, backend: str, engine: Backend) -> None:
         self.model, self.backend, self._engine = model, backend, engine
@@ -109,6 +126,8 @@ class Session:
             If the inputs do not fit; the message names the slip and the line that mends it.
         RunError
             If the run fails inside the model.
+        NotEnoughMemoryError
+            If the run would need more memory than is left.
         """
         if isinstance(outputs, Mapping):
             raise InputError(
@@ -116,12 +135,17 @@ class Session:
                 "own sessions take them the other way round."
             )
         feeds = inputs if type(inputs) is dict else self._by_name(inputs)
+        size_bytes = 0
         for array in feeds.values():
             if type(array) is not np.ndarray or not array.dtype.isnative:
                 feeds = self._as_arrays(feeds)
+                size_bytes = sum(getattr(item, "nbytes", 0) for item in feeds.values())
                 break
-        if self.model is None:
+            size_bytes += array.nbytes
+        if self.backend == "torch":
             return self._run_live(feeds, outputs)
+        if size_bytes > self._engine.weighed_bytes and self.model is not None:
+            self._engine.weigh(self.model, feeds)
         names = self._all_outputs if outputs is None else _checked(outputs, self._all_outputs)
         return dict(zip(names, self._engine.run(names, feeds), strict=True))
 
@@ -163,9 +187,11 @@ class Session:
 
     def __repr__(self) -> str:
         """Return what runs, and by whom."""
-        what = clean_text(self.model.name) if self.model is not None else "live module"
+        what = "live module" if self.backend == "torch" else "not opened here"
+        what = clean_text(self.model.name) if self.model is not None else what
         low = ", low memory" if getattr(self._engine, "low_memory", False) else ""
-        return f"Session({what!r}, backend={self.backend!r}{low})"
+        alone = ", isolated" if isinstance(self._engine, IsolatedBackend) else ""
+        return f"Session({what!r}, backend={self.backend!r}{low}{alone})"
 
 
 class _KeptSession(Session):
@@ -226,7 +252,13 @@ def session_of(model: object) -> Session:
     return _KeptSession(as_model(model))
 
 
-def run(model: object, inputs: object, outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+def run(
+    model: object,
+    inputs: object,
+    outputs: Sequence[str] | None = None,
+    *,
+    isolated: bool | Limits = False,
+) -> dict[str, NDArray[Any]]:
     """Run a model once: ``Session(model).run(inputs)``.
 
     Parameters
@@ -236,6 +268,8 @@ def run(model: object, inputs: object, outputs: Sequence[str] | None = None) -> 
         ``open_model`` takes.
     inputs, outputs
         As for ``Session.run``.
+    isolated
+        Run in a child process that ends afterwards, as for `Session`: True, or `Limits` of memory and time.
 
     Returns
     -------
@@ -247,4 +281,6 @@ def run(model: object, inputs: object, outputs: Sequence[str] | None = None) -> 
     >>> ow.run("signs.onnx", batch)["logits"].shape
     (16, 8)
     """
+    if isolated and not isinstance(model, Session):
+        return Session(model, isolated=isolated).run(inputs, outputs)
     return session_of(model).run(inputs, outputs)

@@ -7,6 +7,7 @@ import inspect
 import io
 import logging
 import shutil
+import sys
 import tempfile
 import warnings
 import weakref
@@ -20,6 +21,7 @@ from torch.utils import _pytree as pytree
 
 from onnx_workbench.core.errors import ExportError, WorkbenchWarning, require
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import read_path
@@ -74,6 +76,8 @@ def export(
 
     Raises
     ------
+    NotEnoughMemoryError
+        If less memory is left than torch's exporter needs.
     ExportError
         If the module does not run on the example inputs, torch cannot export it, or names and tensors differ
         in number.
@@ -87,6 +91,7 @@ def export(
     ----------
     https://docs.pytorch.org/docs/stable/onnx.html
     """
+    _check_memory(source)
     require("onnxscript", purpose="to export PyTorch models", extra="torch")
     noted: Mapping[str, Any] = getattr(source, METADATA_ATTRIBUTE, None) or {}
     labels = labels if labels is not None else noted.get("labels")
@@ -110,6 +115,27 @@ def export(
     if labels is None and preprocessing is None:
         return model
     return model.with_metadata(labels=labels, preprocessing=preprocessing)
+
+
+def _export_memory(source: object) -> int:
+    """Return the memory that an export takes: torch traces, decomposes and writes with copies of the weights.
+
+    Against measured exports in ``benchmarks/bench_memory_estimates.py``.
+    """
+    if isinstance(source, torch.nn.Module):
+        held = [*source.parameters(), *source.buffers()]
+    else:
+        held = list(getattr(source, "state_dict", {}).values())
+    loaded = 110 << 20 if "onnxscript" in sys.modules else 220 << 20
+    return int(loaded + 3.2 * sum(t.nbytes for t in held if not torch.nn.parameter.is_lazy(t)))
+
+
+def _check_memory(source: object) -> None:
+    require_memory(
+        "export the module",
+        _export_memory(source),
+        remedy="Export it where there is more memory, and open the .onnx file here: the weights of a file stay there.",
+    )
 
 
 def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
@@ -17,7 +16,7 @@ from tiny_models import convnet, dense, model, random_weights
 import onnx_workbench as ow
 from onnx_workbench.core.errors import InputError, RunError
 from onnx_workbench.core.graph_parts import Tensor
-from onnx_workbench.runtime import backends
+from onnx_workbench.runtime import backends, memory
 from onnx_workbench.runtime.backends import default_threads
 
 X = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
@@ -178,9 +177,11 @@ def test_threads_follow_the_limit_of_a_hub(monkeypatch, limit, threads):
     ("weights_mib", "free_mib", "low"), [(100, 250, True), (100, 400, False), (10, 1, False)]
 )
 def test_low_memory_is_chosen_where_optimising_would_not_fit(monkeypatch, weights_mib, free_mib, low):
-    monkeypatch.setattr(backends, "available_bytes", lambda: free_mib << 20)
-    weight = Tensor("w", "float32", (weights_mib << 18,), weights_mib << 20)
-    assert backends._needs_low_memory(SimpleNamespace(initializers={"w": weight})) == low
+    monkeypatch.setattr(memory, "available_bytes", lambda: free_mib << 20)
+    opened = ow.open_model(dense())
+    opened.payloads.in_memory = False  # as if it had come from a file
+    opened.initializers["w"] = Tensor("w", "float32", (weights_mib << 18,), weights_mib << 20)
+    assert memory.needs_low_memory(opened) == low
 
 
 STRINGS = model("g (string[N] x) => (string[N] y) { y = Identity(x) }")

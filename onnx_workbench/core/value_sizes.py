@@ -1,0 +1,103 @@
+"""How large values are, and how many of them live at the same time, told from shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from onnx import ModelProto, TensorShapeProto
+
+from onnx_workbench.core.formatting import Shape
+from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model
+from onnx_workbench.core.protos import inferred_graph, type_and_shape
+
+
+def sized_values(model: Model, shapes: Mapping[str, Shape]) -> dict[str, Value]:
+    """Return every value of a model's graph as it is when the inputs have these shapes.
+
+    Parameters
+    ----------
+    model
+        The model.
+    shapes
+        Shapes of inputs by name; those that are left out stay as they are declared.
+    """
+    if not shapes:
+        return model.values
+    proto = ModelProto()
+    proto.CopyFrom(model.proto)
+    for info in proto.graph.input:
+        if (shape := shapes.get(info.name)) is not None and info.type.WhichOneof("value") == "tensor_type":
+            _set_shape(info.type.tensor_type.shape, shape)
+    del proto.graph.value_info[:]
+    for info in proto.graph.output:
+        for dimension in info.type.tensor_type.shape.dim:
+            dimension.Clear()
+    graph = inferred_graph(proto)
+    values = dict(model.values)
+    # An input may be an output: it knows its shape.
+    for info in (*graph.value_info, *graph.output, *graph.input):
+        if info.name not in model.initializers:
+            values[info.name] = Value(info.name, *type_and_shape(info.type))
+    return values
+
+
+def _set_shape(target: TensorShapeProto, shape: Shape) -> None:
+    del target.dim[:]
+    for size in shape:
+        if isinstance(size, int):
+            target.dim.add(dim_value=size)
+        else:
+            target.dim.add(dim_param=size or "")
+
+
+def fixed_shape(value: Value | None) -> tuple[int, ...] | None:
+    """Return a value's shape if every dimension is known."""
+    if value is None or value.shape is None or not all(isinstance(d, int) for d in value.shape):
+        return None
+    return tuple(d for d in value.shape if isinstance(d, int))
+
+
+def size_of(value: Value) -> int | None:
+    """Return a value's bytes; None if its shape or dtype is not known."""
+    shape = fixed_shape(value)
+    if shape is None or value.dtype is None or (width := _item_bytes(value.dtype)) is None:
+        return None
+    return math.prod(shape) * width
+
+
+def _item_bytes(dtype: str) -> int | None:
+    if dtype == "bfloat16":
+        return 2
+    try:
+        return np.dtype(dtype).itemsize or None
+    except TypeError:
+        return 1 if dtype.startswith(("float8", "int4", "uint4")) else None
+
+
+def sizes_alive(model: Model, sizes: Mapping[str, int]) -> Iterator[int]:
+    """Yield, node by node, the bytes alive while it runs; what nobody reads again is freed after it.
+
+    Parameters
+    ----------
+    model
+        Its nodes run in order, and nothing is computed in place.
+    sizes
+        Bytes by the name of the value; others count as nothing.
+    """
+    last_use = {value.name: len(model.nodes) for value in model.outputs}
+    for node in model.nodes:
+        for name in (*node.inputs, *node.outputs):
+            last_use.setdefault(name, node.index)
+            last_use[name] = max(last_use[name], node.index)
+    dying: dict[int, int] = {}
+    for name, index in last_use.items():
+        dying[index] = dying.get(index, 0) + sizes.get(name, 0)
+    alive = sum(sizes.get(value.name, 0) for value in model.inputs)
+    yield alive
+    for node in model.nodes:
+        alive += sum(sizes.get(name, 0) for name in node.outputs)
+        yield alive
+        alive -= dying.get(node.index, 0)
