@@ -9,8 +9,12 @@ from collections.abc import Sequence
 Shape = tuple[int | str | None, ...]
 
 
+_LARGEST_SHOWN = 10**30  # a damaged file may declare any number, also one too large for a float
+
+
 def format_count(count: float) -> str:
     """Return a count with a unit prefix, such as ``25.6 M``."""
+    count = min(count, _LARGEST_SHOWN)
     for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if count >= factor:
             scale = 1e3 if unit == "k" else factor
@@ -20,7 +24,7 @@ def format_count(count: float) -> str:
 
 def format_bytes(size_bytes: float) -> str:
     """Return a size in binary units, such as ``1.5 GiB``."""
-    size = float(size_bytes)
+    size = float(min(size_bytes, _LARGEST_SHOWN))
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"

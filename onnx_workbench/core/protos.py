@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ ONNX_ERRORS = (
 )
 
 
+@lru_cache(maxsize=256)
 def dtype_name(data_type: int) -> str:
     """Return the name of a TensorProto.DataType, such as ``float32``; ``type 99`` for an unknown one."""
     if data_type == TensorProto.STRING:

@@ -28,13 +28,13 @@ def _contents(proto: ModelProto) -> list[int]:
 
 def bytes_memory(proto: ModelProto) -> int:
     """Return the memory that a model takes as bytes, while they are put together."""
-    return int(1.15 * (proto.ByteSize() + sum(_contents(proto))))
+    return 115 * (int(proto.ByteSize()) + sum(_contents(proto))) // 100
 
 
 def proto_memory(proto: ModelProto) -> int:
     """Return the memory that a ModelProto with the weights inside takes, while they are filled in."""
     contents = _contents(proto)
-    return int(1.2 * (proto.ByteSize() + sum(contents)) + max(contents, default=0))
+    return 120 * (int(proto.ByteSize()) + sum(contents)) // 100 + max(contents, default=0)
 
 
 def save_memory(proto: ModelProto) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 from onnx import ModelProto, TensorShapeProto
 
 from onnx_workbench.core.formatting import Shape
-from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.graph_parts import Value, value_of
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.protos import inferred_graph, type_and_shape
+from onnx_workbench.core.protos import inferred_graph
 
 
 def sized_values(model: Model, shapes: Mapping[str, Shape]) -> dict[str, Value]:
@@ -36,11 +36,14 @@ def sized_values(model: Model, shapes: Mapping[str, Shape]) -> dict[str, Value]:
         for dimension in info.type.tensor_type.shape.dim:
             dimension.Clear()
     graph = inferred_graph(proto)
-    values = dict(model.values)
-    # An input may be an output: it knows its shape.
-    for info in (*graph.value_info, *graph.output, *graph.input):
-        if info.name not in model.initializers:
-            values[info.name] = Value(info.name, *type_and_shape(info.type))
+    declared = model.proto.graph
+    values = {name: Value(name, t.dtype, t.shape) for name, t in model.initializers.items()}
+    values |= {name: Value(name) for node in model.nodes for name in node.outputs if name}
+    # What the file declares stands where inference finds nothing. An input may be an output: it knows its shape.
+    for found in (declared, graph):
+        for info in (*found.value_info, *found.output, *found.input):
+            if info.name not in model.initializers:
+                values[info.name] = value_of(info)
     return values
 
 

@@ -16,12 +16,13 @@ from onnx_workbench.core.serialization import bytes_memory, proto_memory
 from onnx_workbench.core.value_sizes import fixed_shape, size_of, sized_values, sizes_alive
 
 _FIXED_BYTES = 8 << 20
-_IN_MEMORY_COPIES = 2.2  # the bytes handed to onnxruntime, and the proto that it makes of them
-_ARENA = 1.6  # onnxruntime's arena grows by doubling
-_REFERENCE_COPIES = 2.2  # a whole proto, and an array of each weight
-_REFERENCE_COLUMNS = 4.5  # the evaluator's convolution lays every window out as a column, and reorders them
+# Percentages: sizes are whole numbers, in damaged files too large ones for floats.
+_IN_MEMORY_COPIES = 220  # the bytes handed to onnxruntime, and the proto that it makes of them
+_ARENA = 160  # onnxruntime's arena grows by doubling
+_REFERENCE_COPIES = 220  # a whole proto, and an array of each weight
+_REFERENCE_COLUMNS = 450  # the evaluator's convolution lays every window out as a column, and reorders them
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
-_SPARE = 2.5  # what is left for runs, and for the user, before weights are optimised
+_SPARE = 250  # what is left for runs, and for the user, before weights are optimised
 
 
 def weights_bytes(model: Model) -> int:
@@ -36,14 +37,14 @@ def session_bytes(model: Model, *, low_memory: bool = False) -> int:
     two; with `low_memory` they stay mapped. A model that came as bytes has no file to map.
     """
     weights = weights_bytes(model)
-    copies = _IN_MEMORY_COPIES * weights if model.payloads.in_memory else 0.0
+    copies = _IN_MEMORY_COPIES * weights // 100 if model.payloads.in_memory else 0
     if low_memory:
-        return int(_FIXED_BYTES + copies + (weights if model.payloads.in_memory else 0))
+        return _FIXED_BYTES + copies + (weights if model.payloads.in_memory else 0)
     filters = {
         node.inputs[1] for node in model.nodes if node.op_type in _CONVOLUTIONS and len(node.inputs) > 1
     }
     twice = sum(tensor.size_bytes for name, tensor in model.initializers.items() if name in filters)
-    return int(_FIXED_BYTES + copies + weights + twice)
+    return _FIXED_BYTES + copies + weights + twice
 
 
 def run_bytes(model: Model, values: Mapping[str, Value], *, low_memory: bool = False) -> int:
@@ -60,7 +61,7 @@ def run_bytes(model: Model, values: Mapping[str, Value], *, low_memory: bool = F
         Without onnxruntime's arena.
     """
     alive = max(sizes_alive(model, _computed_sizes(model, values)))
-    return int(alive if low_memory else alive * _ARENA)
+    return alive if low_memory else alive * _ARENA // 100
 
 
 def _computed_sizes(model: Model, values: Mapping[str, Value]) -> dict[str, int]:
@@ -71,7 +72,7 @@ def _computed_sizes(model: Model, values: Mapping[str, Value]) -> dict[str, int]
 
 def reference_session_bytes(model: Model) -> int:
     """Return the memory that ONNX's reference evaluator needs to load a model."""
-    return int(_FIXED_BYTES + _REFERENCE_COPIES * weights_bytes(model))
+    return _FIXED_BYTES + _REFERENCE_COPIES * weights_bytes(model) // 100
 
 
 def reference_run_bytes(model: Model, values: Mapping[str, Value]) -> int:
@@ -80,7 +81,7 @@ def reference_run_bytes(model: Model, values: Mapping[str, Value]) -> int:
         _column_bytes(model, values, node.inputs, node.key) for node in model.nodes if node.op_type == "Conv"
     )
     kept = sum(_computed_sizes(model, values).values())
-    return int(kept + _REFERENCE_COLUMNS * max(columns, default=0))
+    return kept + _REFERENCE_COLUMNS * max(columns, default=0) // 100
 
 
 def _column_bytes(model: Model, values: Mapping[str, Value], inputs: tuple[str, ...], output: str) -> int:
@@ -107,7 +108,7 @@ def memory_estimates(model: Model, values: Mapping[str, Value]) -> dict[str, int
 
 def needs_low_memory(model: Model) -> bool:
     """Tell whether optimising (which copies weights) could use up the memory that is left."""
-    return weights_bytes(model) > 64 << 20 and _SPARE * session_bytes(model) > available_bytes()
+    return weights_bytes(model) > 64 << 20 and _SPARE * session_bytes(model) // 100 > available_bytes()
 
 
 def check_session(model: Model, *, low_memory: bool) -> None:
@@ -167,8 +168,8 @@ def check_run(model: Model, feeds: Mapping[str, Any], *, reference: bool, low_me
     require_memory("run the model on these inputs", needed, remedy=_remedy(*remedies))
     # Needs grow at most with the square of the inputs (attention): a run that took 1/64 of the memory is asked about
     # again when its inputs are eight times as large, not each time that they change.
-    given = sum(array.nbytes for array in feeds.values() if hasattr(array, "nbytes"))
-    return int(given * max(1.0, math.sqrt(available_bytes() / max(needed, 1))))
+    given = sum(int(array.nbytes) for array in feeds.values() if hasattr(array, "nbytes"))
+    return given * max(1, math.isqrt(available_bytes() // max(needed, 1)))
 
 
 def _remedy(*sentences: str) -> str:

@@ -1,0 +1,63 @@
+"""A short run of spoilt models through every verb, in isolation; ``benchmarks/fuzz_models.py`` is the long one."""
+
+from __future__ import annotations
+
+import random
+
+import hostile_checks
+import model_mutations
+import pytest
+
+import onnx_workbench as ow
+from onnx_workbench.core.errors import IsolationError
+from onnx_workbench.runtime.isolation import Limits, Worker
+
+SOUND = model_mutations.sound_models()
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_the_sound_ones_give_everything(name):
+    """The oracle of the others: what is refused there is refused for what was done to it."""
+    assert set(hostile_checks.look(SOUND[name]).values()) == {""}
+    assert set(hostile_checks.run_once(SOUND[name]).values()) == {""}
+
+
+@pytest.fixture(scope="module")
+def worker():
+    found = Worker(Limits(memory_bytes=1500 << 20, time_s=20))
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_a_spoilt_model_gives_an_answer_or_an_error_of_the_workbench(worker, number):
+    """Looking at it must neither crash, hang nor raise anything else; a run may crash its child, and no more."""
+    chance = random.Random(f"short/{number}")
+    _, content = model_mutations.spoilt(SOUND[chance.choice(list(SOUND))], chance)
+    looks = (hostile_checks.look, hostile_checks.look_at_file)[number % 2]
+    found = worker.call(looks, content)
+    assert found["open"] == "" or len(found["open"]) > 40
+    if found["open"] == "":
+        assert "exit status" not in _run(worker, content)
+
+
+def _run(worker: Worker, content: bytes) -> str:
+    """Return how a run ended its child; an exit status would be that of a Python error, and so ours."""
+    try:
+        worker.call(hostile_checks.run_once, content)
+    except IsolationError as error:
+        return str(error)
+    return ""
+
+
+def test_numbers_too_large_for_a_float_are_shown():
+    """From the long run: 2 ** 62 elements along each of eighteen dimensions, and 10,000 dimensions of 2."""
+    for dims in ([2**62] * 18, [2] * 10_000):
+        proto = model_mutations.dense()
+        proto.graph.initializer.add(name="n", data_type=1, dims=dims, data_location=0)
+        proto.graph.output[0].type.tensor_type.shape.ClearField("dim")
+        for size in dims:
+            proto.graph.output[0].type.tensor_type.shape.dim.add(dim_value=size)
+        found = hostile_checks.look(proto.SerializeToString())
+        assert found["summarize"] == ""
+        assert "TiB" in str(ow.summarize(proto))
