@@ -10,8 +10,14 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (
         b"version https://git-lfs",
         0,
-        "a Git LFS pointer: the name of the model, not the model itself",
+        "a Git LFS pointer: the name of a content, not the content itself",
         "Fetch the content with `git lfs pull` in its repository, or download the file itself.",
+    ),
+    (
+        b"/annex/objects/",
+        0,
+        "a git-annex pointer: the name of a content, not the content itself",
+        "Fetch the content with `git annex get` in its repository, or download the file itself.",
     ),
     (
         b"PK\x03\x04",
@@ -20,6 +26,10 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
         "PyTorch (.pt) and Keras (.keras) files are zip archives: load them there.",
     ),
     (b"\x1f\x8b", 0, "a gzip archive", "Unpack it first."),
+    (b"BZh", 0, "a bzip2 archive", "Unpack it first."),
+    (b"\xfd7zXZ\0", 0, "an xz archive", "Unpack it first."),
+    (b"\x28\xb5\x2f\xfd", 0, "a Zstandard archive", "Unpack it first."),
+    (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", "Unpack it first."),
     (b"ustar", 257, "a tar archive", "Unpack it first."),
     (b"\x89HDF", 0, "an HDF5 file, as Keras writes it (.h5)", "Load it with Keras and export it to ONNX."),
     # Two zeros: a flatbuffer's start. In ONNX, the name of the producer may stand at byte 4.
@@ -35,14 +45,30 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (b"\x89PNG", 0, "a PNG picture", "Give it to classify() as a picture."),
     (b"\xff\xd8\xff", 0, "a JPEG picture", "Give it to classify() as a picture."),
     (b"GGUF", 0, "a GGUF model", "It holds weights for llama.cpp, not an ONNX graph."),
-    (b"\x80\x02", 0, "a Python pickle", "Load it in the framework that wrote it, and export from there."),
-    (b"\x80\x04", 0, "a Python pickle", "Load it in the framework that wrote it, and export from there."),
+    *(
+        (start, 0, "a Python pickle", "Load it in the framework that wrote it, and export from there.")
+        for start in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    ),
 )
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MODEL_TAGS = b'"(2:Br'  # what can be typed of the bytes that begin a ModelProto's fields
+
+
 def _is_html(head: bytes) -> bool:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = head.lstrip().lower()
+    if start.startswith((b"<!--", b"<?xml")):
+        return b"<!doctype html" in start or b"<html" in start
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def _is_xml(head: bytes) -> bool:
+    return head.lstrip().startswith(b"<?xml")
+
+
+def _is_utf16(head: bytes) -> bool:
+    return head.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _is_json(head: bytes) -> bool:
@@ -54,7 +80,8 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    return len(head) >= 16 and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
+    enough = len(head) >= 16 or (len(head) >= 4 and head[0] not in _MODEL_TAGS)
+    return enough and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
 
 
 _LOOKS: tuple[tuple[Callable[[bytes], bool], str, str], ...] = (
@@ -63,9 +90,23 @@ _LOOKS: tuple[tuple[Callable[[bytes], bool], str, str], ...] = (
         "an HTML page",
         "A download link often gives the page about the file: take the link of the raw file.",
     ),
+    (
+        _is_xml,
+        "an XML text",
+        "A download link often answers with an error in XML: read it, and take a link that still holds.",
+    ),
+    (
+        _is_utf16,
+        "a text in UTF-16",
+        "A pointer or a page that went through a Windows terminal, perhaps: fetch the file itself.",
+    ),
     (_is_safetensors, "a safetensors file", "It holds weights only; export the model from its framework."),
     (_is_json, "a JSON text", "An MXNet symbol file, perhaps; ONNX models are binary."),
-    (_is_text, "a text file", "ONNX models are binary."),
+    (
+        _is_text,
+        "a text file",
+        "ONNX models are binary. If it was downloaded, read it: it may be an error message.",
+    ),
 )
 
 
@@ -81,6 +122,7 @@ def recognise(head: bytes) -> tuple[str, str] | None:
         return "an empty file", "The download or the export was cut off: fetch or export it again."
     if not head.strip(b"\x00"):
         return "a file of zeros", "The download or the disk failed: fetch it again."
+    head = head.removeprefix(_BYTE_ORDER_MARK)
     for magic, offset, what, remedy in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return what, remedy

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from onnx_workbench.core.content import HEAD_BYTES, recognise
 from onnx_workbench.core.errors import ImageError
 from onnx_workbench.core.formatting import clean_text
 
@@ -111,7 +112,7 @@ def open_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> Image.
     except ImageError:
         raise
     except (Image.DecompressionBombError, *_DECODING_ERRORS) as error:
-        raise ImageError(f"{name} cannot be read as a picture: {_reason(error)}") from error
+        raise ImageError(f"{name} cannot be read as a picture: {_reason(error, source)}") from error
 
 
 def _image_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -129,15 +130,37 @@ def _describe(source: object) -> str:
     return f"The picture given as {type(source).__name__}"
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, source: object) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return (
             "it claims far more pixels than any real picture has. If they are meant, shrink it, or raise "
             "PIL.Image.MAX_IMAGE_PIXELS and give max_pixels."
         )
     if isinstance(error, UnidentifiedImageError):
-        return f"its content is none of {', '.join(FORMATS)}."
+        return _reason_of_content(_head(source))
     return f"{clean_text(str(error)) or type(error).__name__}. The file seems damaged or cut off."
+
+
+def _reason_of_content(head: bytes) -> str:
+    """Return why Pillow knows no format for content of these first bytes."""
+    if head.startswith((b"GIF8", b"\x89PNG", b"BM", b"\xff\xd8\xff")):
+        return "it begins like one, but it has no pixels or its header is damaged."
+    found = recognise(head)
+    formats = f"none of {', '.join(FORMATS)}"
+    return f"it is {found[0]}, and {formats}." if found else f"its content is {formats}."
+
+
+def _head(source: object) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(memoryview(source)[:HEAD_BYTES])
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with Path(source).expanduser().open("rb") as file:
+                return file.read(HEAD_BYTES)
+        source.seek(0)  # type: ignore[attr-defined]
+        return bytes(source.read(HEAD_BYTES))  # type: ignore[attr-defined]
+    except (OSError, ValueError):  # gone, or closed, in the meantime
+        return b"?"
 
 
 def _open(source: object, name: str) -> Image.Image:

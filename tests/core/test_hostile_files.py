@@ -11,6 +11,7 @@ import warnings
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny_models import convnet, dense, model, random_weights
@@ -168,6 +169,19 @@ def test_a_tensor_of_a_hundred_thousand_fields_is_read_in_bounded_time():
         (b'\x10\0\0\0\0\0\0\0{"a":{}}', "safetensors"),
         (b"B\0C\0N\0" + b"\1" * 20, "CNTK v1"),
         (b"Just a note to myself, no model.", "a text file"),
+        (b"Not Found", "a text file"),
+        (b"404: Not Found", "a text file"),
+        (b"<!-- moved --><html><body>404</body></html>", "an HTML page"),
+        (b"<?xml version='1.0'?>\n<!DOCTYPE html><html></html>", "an HTML page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML text.*an error"),
+        (b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("version https://git-lfs.github.com/spec/v1\n".encode("utf-16"), "UTF-16"),
+        (b"/annex/objects/SHA256E-s102--4d7a.onnx\n", "git annex get"),
+        (b"BZh91AY&SY" + b"\1" * 90, "a bzip2 archive"),
+        (b"\xfd7zXZ\0" + b"\1" * 90, "an xz archive"),
+        (b"\x28\xb5\x2f\xfd" + b"\1" * 90, "a Zstandard archive"),
+        (b"7z\xbc\xaf\x27\x1c" + b"\1" * 90, "a 7z archive"),
+        (b"\x80\x05\x95" + b"\1" * 90, "a Python pickle"),
         (b"\x89PNG\r\n\x1a\n", "classify"),
         (b"\xff\xd8\xff\xe0", "classify"),
     ],
@@ -178,6 +192,14 @@ def test_what_is_no_model_is_called_by_its_name(tmp_path, content, says, how):
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=says):
         ow.open_model(path if how == "path" else content)
+
+
+def test_a_model_of_few_bytes_is_not_taken_for_a_text():
+    proto = onnx.ModelProto()  # no IR version and no opset: its bytes could nearly be typed
+    proto.graph.node.add(op_type="Relu", input=["x"], output=["y"])
+    for name, values in (("x", proto.graph.input), ("y", proto.graph.output)):
+        values.add(name=name)
+    assert ow.open_model(proto.SerializeToString()).nodes[0].op_type == "Relu"
 
 
 def test_a_zip_archive_is_called_one(tmp_path):
