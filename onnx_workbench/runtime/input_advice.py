@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from onnx_workbench.core.formatting import clean_text, format_shape
 from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.runtime.picture_advice import advise_on_pictures
 
 _LAYOUTS: dict[tuple[int, ...], str] = {
     (0, 3, 1, 2): "NHWC (channels last), and the model takes NCHW",
@@ -41,6 +43,25 @@ def advise(expected: Sequence[Value], given: Mapping[str, Any], defaults: Sequen
     for value in (*expected, *(value for value in defaults if value.name in given)):
         if advice := _advise_on_value(value, given[value.name]):
             return advice
+    return _advise_on_symbols(expected, given)
+
+
+def _advise_on_symbols(expected: Sequence[Value], given: Mapping[str, Any]) -> str | None:
+    """Return which two inputs give one symbolic dimension two sizes."""
+    seen: dict[str, tuple[str, int]] = {}
+    for value in expected:
+        array = given[value.name]
+        shape = array.shape if isinstance(array, np.ndarray) else ()
+        for dimension, size in zip(value.shape or (), shape, strict=False):
+            if not isinstance(dimension, str):
+                continue
+            first, known = seen.setdefault(dimension, (value.name, size))
+            if known != size:
+                return (
+                    f"The dimension {clean_text(dimension)!r} is {known} in input {clean_text(first)!r} and {size} in "
+                    f"{clean_text(value.name)!r}: the model declares that they are equal.\n"
+                    "Give arrays that agree there, such as batches of as many items."
+                )
     return None
 
 
@@ -92,6 +113,16 @@ def _advise_on_dtype(value: Value, array: np.ndarray[Any, Any]) -> str | None:
             f"{text}\nGive  {line}  after scaling: bytes are 0..255, and most models take 0..1 or normalised values "
             f"(x.astype(np.{value.dtype}) / 255, then mean and std). Preprocessing does all of it."
         )
+    if (
+        value.dtype == "uint8"
+        and array.dtype.kind == "f"
+        and array.size
+        and array.min() >= 0
+        and array.max() <= 1
+    ):
+        return (
+            f"{text} Its values lie in 0..1, and bytes in 0..255.\nGive  (x * 255).round().astype(np.uint8)."
+        )
     if array.dtype == np.float64 and value.dtype == "float32":
         return f"{text} numpy makes float64 by default.\nGive  {line}."
     return f"{text}\nGive  {line}  if the values mean the same."
@@ -126,41 +157,55 @@ def _advise_on_shape(value: Value, array: np.ndarray[Any, Any]) -> str | None:
                 return f"{start}: it is {what}.\nGive  np.transpose(x, {axes})[np.newaxis]."
     if len(shape) == len(expected) + 1 and shape[0] == 1 and _fits(expected, shape[1:]):
         return f"{start}: there is one axis too many.\nGive  x[0]."
-    if len(shape) == len(expected):
-        return f"{start}{_advise_on_sizes(expected, shape)}"
-    return f"{start}: {len(shape)} axes where {len(expected)} are expected.{_advise_on_axes(expected, shape)}"
+    return start + (
+        _advise_on_batch(expected, shape)
+        or advise_on_pictures(expected, shape, value.dtype, resized=False)
+        or _advise_on_items(expected, shape)
+        or advise_on_pictures(expected, shape, value.dtype)
+        or _advise_on_sizes(expected, shape)
+    )
+
+
+def _advise_on_batch(expected: Sequence[int | str | None], shape: Sequence[int]) -> str | None:
+    """Return the end of the sentence for a batch of another size than the only one that the model takes."""
+    if len(shape) < 2 or not isinstance(expected[0], int) or not _fits(expected[1:], shape[1:]):
+        return None
+    return (
+        f": the model's batch size is fixed at {expected[0]}.\nGive that many items at a time (x[:{expected[0]}]), "
+        "or export the model with a dynamic batch."
+    )
+
+
+def _advise_on_items(expected: Sequence[int | str | None], shape: Sequence[int]) -> str | None:
+    """Return advice for arrays that hold the right number of elements under another rank."""
+    sizes = [size for size in expected[1:] if isinstance(size, int)]
+    if len(sizes) != len(expected) - 1 or len(shape) == len(expected) > 2 or 0 in sizes or 0 in shape:
+        return None
+    start = f"{_on_rank(expected, shape)}.\n"
+    inner, per_item = ", ".join(map(str, sizes)), math.prod(sizes)
+    if expected[0] in {1, None} or isinstance(expected[0], str):
+        if math.prod(shape) == per_item:
+            return f"{start}It has the elements of one item: x.reshape(1, {inner})  if their order fits."
+        if expected[0] != 1 and math.prod(shape[1:]) == per_item:
+            return f"{start}Each item has as many elements: x.reshape(len(x), {inner})  if their order fits."
+    return None
+
+
+def _on_rank(expected: Sequence[object], shape: Sequence[int]) -> str:
+    same = len(shape) == len(expected)
+    return "" if same else f": {len(shape)} axes where {len(expected)} are expected"
 
 
 def _advise_on_sizes(expected: Sequence[int | str | None], shape: Sequence[int]) -> str:
-    """Return the end of the sentence for a shape of the right rank."""
-    wrong = [
-        i
-        for i, (want, got) in enumerate(zip(expected, shape, strict=True))
-        if isinstance(want, int) and want != got
-    ]
-    if wrong == [0] and len(expected) > 1:
-        return (
-            f": the model's batch size is fixed at {expected[0]}.\nGive that many items at a time (x[:{expected[0]}]), "
-            "or export the model with a dynamic batch."
-        )
-    if len(shape) == 4 and wrong and set(wrong) <= {2, 3} and shape[1] in {1, 3, 4}:
-        return f": pictures of another size.\nResize them:  Preprocessing(size=({expected[2]}, {expected[3]}))  does."
+    """Return the end of the sentence for a shape of which nothing better can be said."""
+    if len(shape) != len(expected):
+        return f"{_on_rank(expected, shape)}."
     for axes in permutations(range(len(shape))) if len(shape) <= 4 else ():
         if _fits(expected, [shape[axis] for axis in axes]):
             return f": its axes stand in another order.\nGive  np.transpose(x, {axes})  if that is what they mean."
-    if len(shape) == 4 and wrong == [1] and {shape[1], expected[1]} == {1, 3}:
-        how = "np.repeat(x, 3, axis=1)" if shape[1] == 1 else "Preprocessing(color='GRAY')"
-        return f": the model takes {expected[1]} channel(s).\nGive  {how}."
-    named = ", ".join(f"axis {i} is {shape[i]} and should be {expected[i]}" for i in wrong)
+    named = ", ".join(
+        f"axis {i} is {got} and should be {want}"
+        for i, (want, got) in enumerate(zip(expected, shape, strict=True))
+        if isinstance(want, int) and want != got
+    )
     return f": {named}." if named else ": axes with one symbolic name must be equal."
-
-
-def _advise_on_axes(expected: Sequence[int | str | None], shape: Sequence[int]) -> str:
-    """Return advice for arrays that hold the right number of elements under another rank."""
-    fixed = [dimension for dimension in expected if isinstance(dimension, int)]
-    if len(fixed) == len(expected) - 1 and isinstance(expected[0], str) and shape:
-        per_item = int(np.prod(fixed))
-        if per_item and int(np.prod(shape[1:])) == per_item:
-            inner = ", ".join(map(str, fixed))
-            return f"\nEach item has the right number of elements: x.reshape(len(x), {inner})  if their order fits."
-    return ""

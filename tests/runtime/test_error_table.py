@@ -104,6 +104,102 @@ def test_pictures_of_another_size_are_sent_to_preprocessing(session):
         session.run(np.zeros((1, 3, 16, 16), np.float32))
 
 
+WIDE = np.random.default_rng(1).integers(1, 256, (5, 6, 10, 4)).astype(np.float32)  # NHWC, with alpha
+
+
+def takes(*shape: int | str, dtype: str = "float") -> ow.Session:
+    """Return a session of a model that gives its input back."""
+    axes = ",".join(map(str, shape))
+    return ow.Session(model(f"g ({dtype}[{axes}] x) => ({dtype}[{axes}] y) {{ y = Identity(x) }}"))
+
+
+def given_as(axes: str, channels: int) -> np.ndarray:
+    """Return the pictures (or the first of them) with their axes in some order, and some missing."""
+    named = dict(zip("NHWC", range(4), strict=True))
+    x = WIDE[..., :channels]
+    for axis in "NC":
+        if axis not in axes:
+            x = x.take([0], axis=named[axis])
+    moved = x.transpose([named[axis] for axis in (*(a for a in "NC" if a not in axes), *axes)])
+    return moved.reshape(moved.shape[4 - len(axes) :])
+
+
+@pytest.mark.parametrize("batch", ["N", 1])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(
+    "axes", ["NCHW", "NHWC", "NCWH", "NWHC", "CHW", "HWC", "CWH", "WHC", "NHW", "HW", "WH"]
+)
+def test_several_slips_at_once_are_mended_by_one_line(axes, channels, layout, batch):
+    if "C" not in axes and channels > 1:
+        pytest.skip("grey pictures have one channel")
+    if (axes, channels, layout) == ("CHW", 4, "NHWC"):
+        pytest.skip("four grey pictures have this shape as well")
+    expects = {"NCHW": (batch, 3, 6, 10), "NHWC": (batch, 6, 10, 3)}[layout]
+    right = np.repeat(WIDE[..., :1], 3, axis=3) if channels == 1 else WIDE[..., :3]
+    right = right if "N" in axes else right[:1]
+    right = right.transpose(0, 3, 1, 2) if layout == "NCHW" else right
+    session, wrong = takes(*expects), given_as(axes, channels)
+    if batch == "N" and axes == layout and channels == 3:
+        np.testing.assert_array_equal(session.run(wrong)["y"], right)
+        return
+    with pytest.raises(InputError) as caught:
+        session.run(wrong)
+    if "N" in axes and batch == 1:
+        assert re.search("fixed at 1|of 1 at a time", str(caught.value))
+        if axes == layout and channels == 3:
+            return  # nothing else is wrong
+    x = mended(caught, wrong)
+    np.testing.assert_array_equal(x, right)
+    assert len(session.run(x[:1])["y"]) == 1
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 9, 12, 3), (9, 12, 3), (3, 9, 12), (9, 12), (2, 9, 12, 4), (2, 9, 12, 1), (1, 4, 9, 12)]
+)
+@pytest.mark.parametrize(
+    ("expects", "dtype"),
+    [
+        (("N", 3, 6, 10), "float"),
+        ((1, 6, 10, 3), "float"),
+        (("N", 1, 6, 10), "float"),
+        (("N", 6, 10, 3), "uint8"),
+    ],
+)
+def test_other_sizes_in_any_layout_are_sent_to_a_preprocessing_that_fits(shape, expects, dtype):
+    session = takes(*expects, dtype=dtype)
+    with pytest.raises(InputError, match="pictures of another size") as caught:
+        session.run(np.zeros(shape, np.float32))
+    call = re.search(r"  (Preprocessing\(.*?\))(?:\(pictures\))?  does", str(caught.value))[1]
+    prepared = eval(call, {"Preprocessing": ow.Preprocessing})(np.zeros((1, 9, 12, 3), np.uint8))
+    assert session.run(prepared)["y"].shape == prepared.shape
+
+
+def test_tables_are_not_taken_for_pictures():
+    with pytest.raises(InputError, match="2 axes where 4 are expected") as caught:
+        takes("N", 1, "S", "S").run(np.zeros((2, 77), np.float32))
+    assert "picture" not in str(caught.value)
+
+
+def test_fractions_are_not_cut_to_bytes_of_zero():
+    fractions = np.linspace(0, 1, 18, dtype=np.float32).reshape(1, 2, 3, 3)
+    session = takes("N", 2, 3, 3, dtype="uint8")
+    with pytest.raises(InputError, match=r"takes uint8; got float32. Its values lie in 0..1") as caught:
+        session.run(fractions)
+    assert session.run(mended(caught, fractions))["y"].tolist() == np.rint(fractions * 255).tolist()
+
+
+def test_one_flat_picture_is_asked_for_as_one_item():
+    with pytest.raises(InputError, match=r"the elements of one item: x\.reshape\(1, 16\)"):
+        takes("N", 16).run(np.zeros((4, 4), np.float32))
+
+
+def test_batches_that_do_not_agree_are_named():
+    session = ow.Session(model("g (float[N,4] a, float[N,4] b) => (float[N,4] y) { y = Add(a, b) }"))
+    with pytest.raises(InputError, match=r"'N' is 2 in input 'a' and 3 in 'b'.*\nGive arrays that agree"):
+        session.run([np.zeros((2, 4), np.float32), np.zeros((3, 4), np.float32)])
+
+
 def test_height_and_width_swapped_are_told_where_they_can_be_seen():
     wide = ow.Session(model("g (float[N,3,4,6] x) => (float[N,3,4,6] y) { y = Relu(x) }"))
     with pytest.raises(InputError, match="of swapped height and width") as caught:
