@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from onnx_workbench.core.formatting import escape
 from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnGraph
 from onnx_workbench.views.overlay import PaintedOverlay
+from onnx_workbench.views.static_files import script, style
 from onnx_workbench.views.widget_state import graph_state, overlay_state
 
-_STATIC = Path(__file__).with_name("static")
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -59,8 +58,8 @@ def page(model: Model, drawn: DrawnGraph, overlay: PaintedOverlay | None, pictur
     }
     return _PAGE.format(
         title=escape(drawn.name),
-        style=(_STATIC / "graph.css").read_text(encoding="utf-8"),
-        script=(_STATIC / "graph.js").read_text(encoding="utf-8"),
+        style=style("graph"),
+        script=script("graph"),
         # Inside a script element only "<" can end the element; JSON lets it be written otherwise.
         state=json.dumps(state).replace("<", "\\u003c"),
         picture=picture,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -13,9 +12,8 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnGraph
 from onnx_workbench.views.node_details import node_details
 from onnx_workbench.views.overlay import PaintedOverlay
+from onnx_workbench.views.static_files import script, style
 from onnx_workbench.views.widget_state import graph_state, overlay_state
-
-STATIC = Path(__file__).with_name("static")
 
 
 class GraphWidget(anywidget.AnyWidget):
@@ -31,8 +29,8 @@ class GraphWidget(anywidget.AnyWidget):
         The kernel's answer to the selection: names, attributes, types, weights. ``details["node"]`` is the box.
     """
 
-    _esm = STATIC / "graph.js"
-    _css = STATIC / "graph.css"
+    _esm = script("graph")
+    _css = style("graph")
 
     graph = traitlets.Dict(help="boxes, edges and positions").tag(sync=True)
     overlay = traitlets.Dict(help="colours and legend of the numbers on the graph").tag(sync=True)

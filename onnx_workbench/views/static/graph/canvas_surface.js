@@ -1,0 +1,113 @@
+/** Drawing onto a canvas, and only what is in sight: for graphs of thousands of nodes. */
+
+/** @import { Graph, Overlay, Scene, Surface } from "./types.js" */
+import { FONT, READABLE, arrowHead, baselines, coloursOf, coordinates, edgesAt, radiusOf } from "./boxes.js";
+import { element } from "./elements.js";
+
+/**
+ * @param {Graph} graph
+ * @param {() => Overlay | null} overlayNow
+ * @param {HTMLElement} styled  where the style sheet's colours are read
+ * @returns {Surface}
+ */
+export function canvasSurface(graph, overlayNow, styled) {
+  const { nodes, edges, labels } = graph;
+  const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "ow-surface"));
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const extents = edges.path.map((path) => {
+    const numbers = coordinates(path);
+    const [xs, ys] = [numbers.filter((_, i) => i % 2 === 0), numbers.filter((_, i) => i % 2 === 1)];
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  });
+  /** @type {Map<number, [Path2D, Path2D]>} */
+  const strokes = new Map();
+
+  /** @param {number} edge @returns {[Path2D, Path2D]} */
+  function strokesOf(edge) {
+    let made = strokes.get(edge);
+    if (!made) {
+      made = [new Path2D(edges.path[edge]), new Path2D(arrowHead(edges.path[edge]))];
+      strokes.set(edge, made);
+    }
+    return made;
+  }
+
+  /** All at once: edges of one source share a line, which would darken if drawn again and again. */
+  /** @param {number[]} list @param {string} colour @param {number} width */
+  function drawEdges(list, colour, width) {
+    const [lines, heads] = [new Path2D(), new Path2D()];
+    for (const edge of list) {
+      const [line, head] = strokesOf(edge);
+      lines.addPath(line);
+      heads.addPath(head);
+    }
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = width;
+    pen.stroke(lines);
+    pen.fill(heads);
+  }
+
+  /** @param {number} i @param {Scene} scene @param {string} accent @param {string} hit */
+  function drawNode(i, scene, accent, hit) {
+    const { fill, border, ink } = coloursOf(graph, overlayNow(), i);
+    const [x, y, width, height] = [nodes.x[i], nodes.y[i], nodes.width[i], nodes.height[i]];
+    pen.beginPath();
+    pen.roundRect(x - width / 2, y - height / 2, width, height, radiusOf(nodes, i));
+    pen.fillStyle = fill;
+    pen.fill();
+    const strong = i === scene.selected || scene.hits.has(i);
+    pen.strokeStyle = i === scene.selected ? accent : scene.hits.has(i) ? hit : border;
+    pen.lineWidth = strong ? Math.max(3, 3 / scene.camera.scale) : i === scene.hovered ? 2.4 : 1.3;
+    pen.stroke();
+    if (scene.camera.scale < READABLE) return;
+    const [upper, lower] = baselines(nodes.line[i]);
+    pen.fillStyle = ink;
+    pen.textAlign = "center";
+    pen.font = `600 13px ${FONT}`;
+    pen.fillText(nodes.title[i], x, y + upper);
+    if (!nodes.line[i]) return;
+    pen.globalAlpha = 0.78;
+    pen.font = `11px ${FONT}`;
+    pen.fillText(nodes.line[i], x, y + lower);
+    pen.globalAlpha = 1;
+  }
+
+  /** @param {Scene} scene */
+  function draw(scene) {
+    const { width, height, camera, selected } = scene;
+    const sharpness = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * sharpness) || canvas.height !== Math.round(height * sharpness)) {
+      canvas.width = Math.round(width * sharpness);
+      canvas.height = Math.round(height * sharpness);
+    }
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    const zoom = camera.scale * sharpness;
+    pen.setTransform(zoom, 0, 0, zoom, camera.x * sharpness, camera.y * sharpness);
+    const [left, top] = [-camera.x / camera.scale, -camera.y / camera.scale];
+    const [right, bottom] = [left + width / camera.scale, top + height / camera.scale];
+    const style = getComputedStyle(styled);
+    const [line, accent, hit] = ["--ow-edge", "--ow-accent", "--ow-hit"].map((name) =>
+      style.getPropertyValue(name),
+    );
+    const inSight = (/** @type {number[]} */ [x0, y0, x1, y1]) =>
+      x1 >= left && x0 <= right && y1 >= top && y0 <= bottom;
+    const seen = extents.flatMap((extent, edge) => (inSight(extent) ? [edge] : []));
+    drawEdges(seen, line, Math.max(1.4, 0.6 / camera.scale));
+    drawEdges(edgesAt(graph, selected), accent, Math.max(2.4, 1.2 / camera.scale));
+    if (camera.scale >= READABLE) {
+      pen.font = `10px ${FONT}`;
+      pen.textAlign = "left";
+      pen.fillStyle = style.getPropertyValue("--ow-quiet");
+      labels.text.forEach((text, i) => {
+        const [x, y] = [labels.x[i], labels.y[i]];
+        if (inSight([x, y - 10, x + 120, y])) pen.fillText(text, x, y);
+      });
+    }
+    for (let i = 0; i < nodes.x.length; i += 1) {
+      const [x, y, w, h] = [nodes.x[i], nodes.y[i], nodes.width[i] / 2, nodes.height[i] / 2];
+      if (inSight([x - w, y - h, x + w, y + h])) drawNode(i, scene, accent, hit);
+    }
+  }
+  return { element: canvas, draw, mark: draw, move: draw };
+}

@@ -1,0 +1,58 @@
+/**
+ * What Python sends and what the parts of the widget pass to each other.
+ *
+ * @typedef {{fill: string, border: string, ink: string}} Colours
+ * @typedef {{name: string, light: Colours, dark: Colours}} Family
+ * @typedef {object} NodeColumns
+ * @property {number[]} x  centres
+ * @property {number[]} y
+ * @property {number[]} width
+ * @property {number[]} height
+ * @property {string[]} title
+ * @property {string[]} line
+ * @property {number[]} family  index into families
+ * @property {string[]} kind  "node", "input", "output" or "module"
+ * @property {string[]} operator
+ * @property {string[]} name
+ * @property {string[][]} inputs  names of values
+ * @property {string[][]} outputs
+ * @property {string[][][]} attributes  pairs of name and text
+ * @typedef {object} Graph
+ * @property {string} name
+ * @property {string} notice
+ * @property {number} width
+ * @property {number} height
+ * @property {Family[]} families
+ * @property {NodeColumns} nodes
+ * @property {{source: number[], target: number[], path: string[]}} edges
+ * @property {{x: number[], y: number[], text: string[]}} labels
+ * @property {Record<string, string>} values  dtype and shape by value name
+ * @typedef {object} Overlay
+ * @property {string} label
+ * @property {string} scale
+ * @property {string} lowest
+ * @property {string} highest
+ * @property {Colours[]} ramp
+ * @property {Colours} notFinite
+ * @property {Colours} none
+ * @property {(number | null)[]} steps  index into ramp, -1 for NaN and infinity
+ * @property {(string | null)[]} texts  each node's number
+ * @typedef {object} Weight
+ * @property {string} name
+ * @property {string[][]} rows
+ * @property {{counts: number[], lowest: string, highest: string} | null} histogram
+ * @typedef {object} Details
+ * @property {number} node
+ * @property {string[][]} rows
+ * @property {string[][]} attributes
+ * @property {string[][]} inputs
+ * @property {string[][]} outputs
+ * @property {Weight[]} weights
+ * @property {string} doc
+ * @typedef {{x: number, y: number, scale: number}} Camera  screen = graph * scale + (x, y)
+ * @typedef {{camera: Camera, width: number, height: number, selected: number, hovered: number, hits: Set<number>}} Scene
+ * @typedef {(scene: Scene) => void} Paint
+ * @typedef {{element: Element, draw: Paint, mark: Paint, move: Paint}} Surface  all, what is marked, the camera
+ */
+
+export {};

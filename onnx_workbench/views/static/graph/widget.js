@@ -1,0 +1,227 @@
+/** The graph in a notebook cell: what the reader does, what the kernel answers, and what is then shown. */
+
+/** @import { Details, Graph, Overlay } from "./types.js" */
+
+import { makeSearch } from "./boxes.js";
+import { element, isDark, svgElement, toolButton } from "./elements.js";
+import { fillLegend } from "./legend.js";
+import { Pane } from "./pane.js";
+import { fillPanel, savedDetails } from "./panel.js";
+
+const PANEL_WIDTH = 320;
+const KERNEL_PATIENCE_MS = 2500;
+
+/** The widget's elements. @param {string} name */
+function makeElements(name) {
+  const root = element("div", "ow-graph");
+  const bar = element("div", "ow-bar");
+  const search = /** @type {HTMLInputElement} */ (element("input", "ow-search"));
+  search.type = "search";
+  search.placeholder = "Search operators, nodes, values";
+  search.setAttribute("aria-label", "Search by operator, node name or value name");
+  const count = element("span", "ow-count");
+  const live = element("span", "ow-live");
+  live.setAttribute("aria-live", "polite");
+  live.setAttribute("role", "status");
+  const body = element("div", "ow-body");
+  const panel = element("aside", "ow-panel");
+  panel.setAttribute("aria-label", "Details of the selected node");
+  panel.hidden = true;
+  const legend = element("div", "ow-legend");
+  body.append(panel, legend);
+  bar.append(element("span", "ow-name", name), search, count);
+  root.append(bar, body, live);
+  return { root, bar, search, count, live, body, panel, legend };
+}
+
+/** @param {HTMLElement} root */
+function fullScreenButton(root) {
+  const button = toolButton("Full screen", "", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else root.requestFullscreen();
+  });
+  const corners = svgElement("svg", { viewBox: "0 0 12 12", width: 11, height: 11, "aria-hidden": "true" });
+  const strokes = { fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
+  corners.append(svgElement("path", { d: "M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8", ...strokes }));
+  button.append(corners);
+  return button;
+}
+
+/** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} context */
+export function render({ model, el }) {
+  const began = performance.now();
+  const graph = /** @type {Graph} */ (model.get("graph"));
+  const parts = makeElements(graph.name);
+  const { root, bar, search, panel, legend, live } = parts;
+  const overlayNow = () =>
+    /** @type {Overlay | null} */ (model.get("overlay")?.ramp ? model.get("overlay") : null);
+  const say = (/** @type {string} */ text) => {
+    live.textContent = text;
+  };
+  const pane = new Pane(root, graph, model.get("height"), {
+    selected: (node) => select(node),
+    say,
+    overlayNow,
+  });
+  const { stage, viewer } = pane;
+  const find = makeSearch(graph);
+  let [selected, reporting, waiting] = [-1, 0, 0];
+  /** @type {{nodes: number[], at: number}} */
+  const hits = { nodes: [], at: -1 };
+
+  /** @param {number} node @param {boolean} report  tell the kernel */
+  function select(node, report = true) {
+    if (node === selected) return;
+    selected = node;
+    root.dataset.selected = String(node);
+    pane.mark(node);
+    showDetails();
+    say(node < 0 ? "Nothing selected" : pane.describe(node));
+    clearTimeout(reporting);
+    if (!report) return;
+    // Walking with the keys passes many nodes: only where one rests is the kernel asked.
+    reporting = setTimeout(() => {
+      model.set("selected", node);
+      model.save_changes();
+    }, 60);
+  }
+
+  function close() {
+    select(-1);
+    stage.focus({ preventScroll: true });
+  }
+
+  function cover() {
+    viewer.covered = selected < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
+  }
+
+  function showDetails() {
+    clearTimeout(waiting);
+    panel.hidden = selected < 0;
+    cover();
+    if (selected < 0) return;
+    const details = /** @type {Details} */ (model.get("details"));
+    const answered = details?.node === selected;
+    root.dataset.answered = String(answered);
+    const overlay = overlayNow();
+    const text = overlay?.texts[selected];
+    const number = text ? [[overlay?.label || "overlay", text]] : [];
+    const saved = savedDetails(graph, selected);
+    const fill = (/** @type {Details} */ shown, note = "") =>
+      fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close);
+    fill(answered ? details : saved);
+    if (answered || graph.nodes.kind[selected] !== "node") return;
+    const note = "Weights and statistics come from the kernel: run this cell in Jupyter to see them.";
+    waiting = setTimeout(() => fill(saved, note), KERNEL_PATIENCE_MS);
+  }
+
+  /** @param {number} step */
+  function goToHit(step) {
+    const { nodes } = hits;
+    if (!nodes.length) return;
+    hits.at = hits.at < 0 && step < 0 ? nodes.length - 1 : (hits.at + step + nodes.length) % nodes.length;
+    select(nodes[hits.at]);
+    viewer.show(nodes[hits.at]);
+    parts.count.textContent = `${hits.at + 1} of ${nodes.length}`;
+    say(`${parts.count.textContent}: ${pane.describe(nodes[hits.at])}`);
+  }
+
+  function searchAnew() {
+    hits.nodes = find(search.value);
+    hits.at = -1;
+    parts.count.textContent = search.value.trim() ? `${hits.nodes.length} found` : "";
+    say(parts.count.textContent);
+    pane.markHits(hits.nodes);
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onSearchKey(event) {
+    event.stopPropagation(); // JupyterLab has shortcuts on single letters
+    if (event.key === "Enter") goToHit(event.shiftKey ? -1 : 1);
+    if (event.key !== "Escape") return;
+    search.value = "";
+    searchAnew();
+    stage.focus({ preventScroll: true });
+  }
+
+  function onTheme() {
+    root.dataset.theme = isDark() ? "dark" : "light";
+    pane.request("draw");
+  }
+
+  function onOverlay() {
+    fillLegend(legend, overlayNow());
+    pane.request("draw");
+  }
+
+  function onSelected() {
+    const node = model.get("selected");
+    if (node === selected || node >= graph.nodes.x.length) return;
+    select(node, false);
+    if (node >= 0) viewer.show(node);
+  }
+
+  function begin() {
+    pane.begin();
+    requestAnimationFrame(() => {
+      root.dataset.drawMs = (performance.now() - began).toFixed(1);
+      root.dataset.ready = "true";
+    });
+  }
+
+  pane.keys["/"] = () => search.focus();
+  root.style.height = `${model.get("height")}px`;
+  bar.append(
+    toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
+    toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
+    toolButton("Fit the whole graph; again: back to its beginning", "Fit", () => viewer.toggleFit()),
+    fullScreenButton(root),
+  );
+  if (graph.notice) root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
+  root.dataset.surface = pane.large ? "canvas" : "svg";
+  root.dataset.nodes = String(graph.nodes.x.length);
+  parts.body.prepend(pane.element);
+  el.append(root);
+  fillLegend(legend, overlayNow());
+  root.dataset.theme = isDark() ? "dark" : "light";
+
+  search.addEventListener("input", searchAnew);
+  search.addEventListener("keydown", onSearchKey);
+  panel.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+  });
+  /** @type {[string, () => void][]} */
+  const listeners = [
+    ["change:details", showDetails],
+    ["change:selected", onSelected],
+    ["change:overlay", onOverlay],
+  ];
+  for (const [event, listener] of listeners) model.on(event, listener);
+
+  // The cell has no size yet, and none while it is hidden: the first drawing waits for one.
+  const resizing = new ResizeObserver(() => {
+    if (!stage.clientHeight) return;
+    if (!root.dataset.ready) {
+      begin();
+      return;
+    }
+    cover();
+    pane.resize();
+  });
+  resizing.observe(stage);
+  const theming = new MutationObserver(onTheme);
+  theming.observe(document.body, { attributeFilter: ["data-jp-theme-light", "class"] });
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", onTheme);
+
+  return () => {
+    for (const [event, listener] of listeners) model.off(event, listener);
+    system.removeEventListener("change", onTheme);
+    resizing.disconnect();
+    theming.disconnect();
+    for (const timer of [reporting, waiting]) clearTimeout(timer);
+    pane.stop();
+  };
+}
+
+export default { render };
