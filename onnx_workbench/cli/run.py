@@ -19,6 +19,7 @@ def add_to(verbs: Verbs) -> None:
     )
     parser.add_argument("model")
     add_feeds(parser)
+    parser.add_argument("--isolated", action="store_true", help="in a process of its own, which may crash")
     parser.add_argument("--output", type=Path, metavar="FILE.npz", help="write the outputs")
 
 
@@ -28,7 +29,7 @@ def _run(options: argparse.Namespace) -> None:
     target = None if options.output is None else target_path(options.output)
     model = open_model(options.model)
     feeds = feeds_of(options, model.inputs)
-    outputs = array_files.without_sequences(Session(model).run(feeds))
+    outputs = array_files.without_sequences(Session(model, isolated=options.isolated).run(feeds))
     if target is not None:
         write_atomic(target, array_files.npz(outputs))
     rows = [array_files.statistics(name, array) for name, array in outputs.items()]

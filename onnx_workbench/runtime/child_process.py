@@ -105,20 +105,28 @@ def _start() -> subprocess.Popen[bytes]:
         )
     # -P and PYTHONPATH: the child finds what this process finds, whatever lies in the working folder.
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    command = [sys.executable, "-P", "-m", _WORKER, str(os.getpid())]
     try:
-        return subprocess.Popen(  # noqa: S603  # our own module, by this very Python
-            [sys.executable, "-P", "-m", _WORKER, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths},
-            pipesize=_PIPE_BYTES,
-            start_new_session=os.name
-            == "posix",  # Ctrl-C in a terminal reaches this process alone, which ends it
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        try:
+            return _open(command, paths, pipe_bytes=_PIPE_BYTES)
+        except PermissionError:  # this user has many large pipes already
+            return _open(command, paths, pipe_bytes=-1)
     except OSError as error:
         raise IsolationError(f"No child process can be started here: {error}.") from error
+
+
+def _open(command: list[str], paths: str, *, pipe_bytes: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  # our own module, by this very Python
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": paths},
+        pipesize=pipe_bytes,
+        start_new_session=os.name
+        == "posix",  # Ctrl-C in a terminal reaches this process alone, which ends it
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

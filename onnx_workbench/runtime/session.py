@@ -41,7 +41,7 @@ class Session:
     isolated
         Load and run the model in a child process: what crashes, hangs or takes all memory there leaves this
         process alive. True takes the default `Limits`; see ``onnx_workbench.runtime.isolation``. A path or
-        bytes are then opened in the child too, and `model` is None here.
+        bytes are then opened in the child too.
 
     Raises
     ------
@@ -88,15 +88,21 @@ class Session:
         options: dict[str, Any] = {"threads": threads, "providers": providers, "low_memory": low_memory}
         if isolated:
             limits = isolated if isinstance(isolated, Limits) else Limits()
-            opened = model if isinstance(model, Model) else None
-            self._join(opened, chosen, IsolatedBackend(model, chosen, limits, **options))
+            self._join(model, chosen, IsolatedBackend(model, chosen, limits, **options))
         else:
             opened = as_model(model)
             self._join(opened, chosen, model_backend(opened, chosen, **options))
 
-    def _join(self, model: Model | None, backend: str, engine: Backend) -> None:
-        self.model, self.backend, self._engine = model, backend, engine
+    def _join(self, source: object, backend: str, engine: Backend) -> None:
+        self._source, self.backend, self._engine = source, backend, engine
         self._all_outputs = engine.output_names
+
+    @property
+    def model(self) -> Model | None:
+        """The model; None for a live module. What was opened in a child process alone is opened here when asked for."""
+        if self._source is not None and not isinstance(self._source, Model):
+            self._source = as_model(self._source)
+        return self._source
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -144,8 +150,8 @@ class Session:
             size_bytes += array.nbytes
         if self.backend == "torch":
             return self._run_live(feeds, outputs)
-        if size_bytes > self._engine.weighed_bytes and self.model is not None:
-            self._engine.weigh(self.model, feeds)
+        if size_bytes > self._engine.weighed_bytes and isinstance(self._source, Model):
+            self._engine.weigh(self._source, feeds)
         names = self._all_outputs if outputs is None else _checked(outputs, self._all_outputs)
         return dict(zip(names, self._engine.run(names, feeds), strict=True))
 
@@ -188,7 +194,7 @@ class Session:
     def __repr__(self) -> str:
         """Return what runs, and by whom."""
         what = "live module" if self.backend == "torch" else "not opened here"
-        what = clean_text(self.model.name) if self.model is not None else what
+        what = clean_text(self._source.name) if isinstance(self._source, Model) else what
         low = ", low memory" if getattr(self._engine, "low_memory", False) else ""
         alone = ", isolated" if isinstance(self._engine, IsolatedBackend) else ""
         return f"Session({what!r}, backend={self.backend!r}{low}{alone})"

@@ -300,6 +300,11 @@ def test_run_prints_a_table_of_outputs(cli):
     assert "(3, 4)" in ran.out
 
 
+def test_a_run_in_a_process_of_its_own_gives_the_same(cli):
+    arguments = ("run", "dense.onnx", "--input", "x.npy")
+    assert cli(*arguments, "--isolated").out == cli(*arguments).out
+
+
 def test_random_inputs_go_by_their_seed(cli):
     first, second, other = (cli("run", "dense.onnx", "--random", seed).out for seed in (1, 1, 2))
     assert first == second != other

@@ -28,6 +28,7 @@ from onnx_workbench.core.errors import (
 )
 from onnx_workbench.runtime.isolation import Limits, Worker, isolated
 
+SIGNS = Path(ow.__file__).parent / "training" / "assets" / "signs.onnx"
 ON_LINUX = sys.platform == "linux"
 TESTS = Path(__file__).parents[1]
 
@@ -245,6 +246,12 @@ def test_an_isolated_session_gives_what_a_plain_one_gives(tmp_path, backend, kin
     for _ in range(2):
         np.testing.assert_allclose(session.run(IMAGE)["logits"], expected["logits"], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(ow.run(source, IMAGE, isolated=True)["logits"], expected["logits"])
+
+
+def test_an_isolated_session_classifies_as_a_plain_one(tmp_path):
+    picture = np.full((32, 32, 3), 200, np.uint8)
+    plain, alone = (ow.classify(ow.Session(SIGNS, isolated=way), picture) for way in (False, True))
+    assert alone.best == plain.best
 
 
 def test_advice_on_inputs_arrives_from_an_isolated_session():
