@@ -10,6 +10,8 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Jupyter wants to hear that it is meant to run as root, as everything does in many containers.
+LAB_FLAGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JAVASCRIPT = tests/javascript
 
 .PHONY: help demo lab test fast format lint types javascript unit notebook browser
@@ -21,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/onnx-workbench demo
 
 lab: $(VENV)/.installed
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/00_start_here.ipynb
 
 # Each step is a file, so that a second call does nothing. torch comes first and alone: it is by far the
 # largest download, and PIP_FLAGS may choose a smaller build of it.

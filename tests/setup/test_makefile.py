@@ -59,6 +59,17 @@ def test_a_second_demo_installs_nothing(checkout):
     assert commands.strip() == ".venv/bin/onnx-workbench demo"
 
 
+@pytest.mark.parametrize(("user", "flag"), [("0", " --allow-root"), ("1000", "")])
+def test_the_lab_opens_for_root_too(checkout, user, flag):
+    tools = checkout / "tools"
+    tools.mkdir()
+    (tools / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tools / "id").chmod(0o755)
+    _, commands = make(checkout, "--dry-run", "lab", PATH=f"{tools}:{os.environ['PATH']}")
+    last = commands.splitlines()[-1].split()
+    assert last == f".venv/bin/jupyter lab{flag} notebooks/00_start_here.ipynb".split()
+
+
 def test_a_changed_requirement_is_installed(checkout):
     environment = checkout / ".venv"
     environment.mkdir()
