@@ -14,7 +14,7 @@ from onnx_workbench.core.formatting import clean_text, escape
 from onnx_workbench.views.drawn_graph import LABEL_SIZE, LINE_SIZE, TITLE_SIZE, DrawnGraph
 from onnx_workbench.views.edge_curves import Point, arrow_head, path_data, strokes
 from onnx_workbench.views.overlay import NOT_FINITE, RAMP, PaintedOverlay
-from onnx_workbench.views.picture import LINE_GREY, MARGIN, NOTICE, TEXT_GREY, Box, Picture
+from onnx_workbench.views.picture import LEGEND_FIELD, LINE_GREY, MARGIN, NOTICE, TEXT_GREY, Box, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,9 +70,9 @@ def _legend_swatches(picture: Picture) -> Iterator[tuple[float, float, float, st
     if picture.overlay:
         y = _legend_top(picture)
         for step, colours in enumerate(RAMP):
-            yield MARGIN + step * 24, y, 24, colours.fill
-        if -1 in picture.overlay.steps:
-            yield MARGIN + 24 * len(RAMP) + 10, y + 14, 10, NOT_FINITE.fill
+            yield MARGIN + step * LEGEND_FIELD, y, LEGEND_FIELD, colours.fill
+        if -1 in picture.overlay.shown.steps:
+            yield MARGIN + LEGEND_FIELD * len(RAMP) + 10, y + 14, 10, NOT_FINITE.fill
 
 
 def _head_texts(picture: Picture) -> Iterator[tuple[Point, str, int, str]]:
@@ -85,12 +85,13 @@ def _head_texts(picture: Picture) -> Iterator[tuple[Point, str, int, str]]:
 
 
 def _legend_texts(overlay: PaintedOverlay, y: float) -> Iterator[tuple[Point, str, int, str]]:
-    end = MARGIN + 24 * len(RAMP)
-    meaning = " ".join(filter(None, [overlay.label, "(log)" * (overlay.scale == "log")]))
-    yield (MARGIN, y + 22), f"{overlay.lowest:.3g}", LABEL_SIZE, "start"
-    yield (end, y + 22), f"{overlay.highest:.3g}", LABEL_SIZE, "end"
+    end = MARGIN + LEGEND_FIELD * len(RAMP)
+    shades = overlay.shown
+    yield (MARGIN, y + 22), f"{shades.lowest:.3g}", LABEL_SIZE, "start"
+    yield (end, y + 22), f"{shades.highest:.3g}", LABEL_SIZE, "end"
+    meaning = ". ".join(filter(None, [overlay.meaning, overlay.note]))
     yield (end + 10, y + 9), meaning, LABEL_SIZE, "start"
-    if -1 in overlay.steps:
+    if -1 in shades.steps:
         yield (end + 24, y + 23), "NaN or infinite", LABEL_SIZE, "start"
 
 

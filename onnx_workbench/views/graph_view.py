@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any
 
 from onnx_workbench.core.errors import InputError, MissingPackageError, NameNotFoundError, require
 from onnx_workbench.core.files import write_atomic
@@ -15,7 +16,14 @@ from onnx_workbench.core.formatting import clean_text, text_table
 from onnx_workbench.core.model import Model
 from onnx_workbench.views import figures
 from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
-from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
+from onnx_workbench.views.overlay import (
+    Numbers,
+    Overlay,
+    PaintedOverlay,
+    check_overlay,
+    overlays_from,
+    paint,
+)
 from onnx_workbench.views.picture import Picture
 
 if TYPE_CHECKING:
@@ -33,7 +41,7 @@ class GraphView:
 
     def __init__(self, model: Model, *, height: int) -> None:
         self.model, self.height = model, height
-        self._overlay: Overlay | None = None
+        self._overlays: tuple[Overlay, ...] = ()
 
     @cached_property
     def drawn(self) -> DrawnGraph:
@@ -52,7 +60,7 @@ class GraphView:
         require("anywidget", purpose="to show a graph that can be clicked", extra="notebook")
         from onnx_workbench.views.widgets import GraphWidget
 
-        return GraphWidget(self.model, self.drawn, overlay=self._painted(self.drawn), height=self.height)
+        return GraphWidget(self.model, self.drawn, overlays=self._painted(self.drawn), height=self.height)
 
     def netron(self) -> NetronFrame:
         """Return the same model in Netron, as a second view in the notebook.
@@ -102,15 +110,35 @@ class GraphView:
         )
 
     def overlay(
-        self, numbers: Mapping[str, SupportsFloat] | None, *, label: str = "", scale: str = "linear"
+        self,
+        numbers: Numbers | Mapping[str, Numbers] | None,
+        *,
+        label: str = "",
+        scale: str = "linear",
     ) -> None:
-        """Colour the nodes by other numbers, in the cells that show the graph already; None takes colours off."""
-        changed = None if numbers is None else Overlay(numbers, label, scale)
-        if changed is not None:
-            check_overlay(changed, self.drawn.nodes)
-        self._overlay = changed
+        """Colour the nodes by other numbers, in the cells that show the graph already; None takes colours off.
+
+        Parameters
+        ----------
+        numbers
+            One overlay (value name to number), or several by their labels; the first is shown, and the reader
+            of the widget chooses among them.
+        label
+            What the numbers of a single overlay are, with their unit.
+        scale
+            ``"linear"`` or ``"log"``; the reader may change it.
+
+        Raises
+        ------
+        InputError
+            If an overlay has no number for any value of the graph, or is no mapping from names to numbers.
+        """
+        changed = () if numbers is None else overlays_from(numbers, label=label, scale=scale)
+        for overlay in changed:
+            check_overlay(overlay, self.model)
+        self._overlays = changed
         if "widget" in self.__dict__:
-            self.widget.show_overlay(self._painted(self.drawn))
+            self.widget.show_overlays(self._painted(self.drawn))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph to a file, whole or not at all; the ending of its name chooses the form.
@@ -143,13 +171,23 @@ class GraphView:
     def _page(self) -> str:
         from onnx_workbench.views.page import page
 
-        return page(self.model, self.drawn, self._painted(self.drawn), self.svg())
+        return page(self.model, self.drawn, self._painted(self.drawn), self._choice(), self.svg())
 
-    def _painted(self, graph: DrawnGraph) -> PaintedOverlay | None:
-        return paint(self._overlay, graph.nodes) if self._overlay else None
+    def _painted(self, graph: DrawnGraph) -> list[PaintedOverlay]:
+        return [paint(overlay, graph.nodes, self.model) for overlay in self._overlays]
+
+    def _choice(self) -> tuple[int, str]:
+        """Return which overlay is shown, and in which scale: what the reader of the widget chose, if there is one."""
+        if "widget" in self.__dict__:
+            return self.widget.overlay_shown, self.widget.overlay_scale
+        return (0, self._overlays[0].scale) if self._overlays else (-1, "linear")
 
     def _picture(self, graph: DrawnGraph) -> Picture:
-        return Picture(graph, self._painted(graph))
+        shown, scale = self._choice()
+        if not 0 <= shown < len(self._overlays):
+            return Picture(graph)
+        overlay = replace(self._overlays[shown], scale=scale)
+        return Picture(graph, paint(overlay, graph.nodes, self.model))
 
     def _small_picture(self, limit: int) -> Picture:
         whole = len(self.model.nodes) <= limit and len(self.drawn.nodes) <= 2 * limit

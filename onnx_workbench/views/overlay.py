@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnNode
 from onnx_workbench.views.operator_families import Colours
 
@@ -23,7 +24,11 @@ RAMP = (
 )
 NOT_FINITE = Colours("#5b2a86", "#2f0f4d", "#ffffff")
 NO_NUMBER = Colours("#ececef", "#a3a3ad", "#1b2230")
+NO_NUMBER_DARK = Colours("#2b2f37", "#5c6370", "#dfe4ec")
+SCALES = ("linear", "log")
+WORST = 10
 
+Numbers = Mapping[str, SupportsFloat]
 
 _EXPECTED = "it must be a mapping from value name to number, such as {'conv1': 0.3}."
 
@@ -35,14 +40,13 @@ class Overlay:
     A box shows the greatest number of the values that it writes; NaN and infinity get a colour of their own.
     """
 
-    numbers: Mapping[str, SupportsFloat]
+    numbers: Numbers
     label: str = ""
     scale: str = "linear"
 
     def __post_init__(self) -> None:
         """Check the scale and the numbers."""
-        if self.scale not in {"linear", "log"}:
-            raise InputError(f"The overlay's scale is {self.scale!r}; it can be 'linear' or 'log'.")
+        check_scale(self.scale)
         if not isinstance(self.numbers, Mapping):
             raise InputError(f"The overlay is a {type(self.numbers).__name__}; {_EXPECTED}")
         for name, number in self.numbers.items():
@@ -52,57 +56,137 @@ class Overlay:
                 given = f"{clean_text(str(name))!r} a {type(number).__name__}"
                 raise InputError(f"The overlay gives {given}; {_EXPECTED}") from None
 
-    def number_of(self, node: DrawnNode) -> float | None:
-        """Return the number of a box; None if none of its values has one."""
-        if node.kind == "output":
-            return None
-        found = [float(self.numbers[name]) for name in node.values if name in self.numbers]
+    def number_of(self, values: Iterable[str]) -> float | None:
+        """Return the worst number of some values: NaN or infinity, or the greatest; None if none has one."""
+        found = [float(self.numbers[name]) for name in values if name in self.numbers]
         odd = [number for number in found if not math.isfinite(number)]
         return odd[0] if odd else max(found, default=None)
+
+    def number_of_box(self, node: DrawnNode) -> float | None:
+        """Return the number of a box; an output shows none, as the node that writes it does."""
+        return None if node.kind == "output" else self.number_of(node.values)
+
+
+def check_scale(scale: str) -> None:
+    """Raise InputError for a scale that there is not."""
+    if scale not in SCALES:
+        raise InputError(f"The overlay's scale is {scale!r}; it can be 'linear' or 'log'.")
+
+
+def overlays_from(given: Any, *, label: str = "", scale: str = "linear") -> tuple[Overlay, ...]:
+    """Return the overlays in one mapping of numbers, or in a mapping from labels to such mappings."""
+    nested = (
+        [isinstance(numbers, Mapping) for numbers in given.values()] if isinstance(given, Mapping) else []
+    )
+    if not nested or not any(nested):
+        return (Overlay(given, label, scale),)
+    if not all(nested):
+        odd = next(str(name) for name, inner in zip(given, nested, strict=True) if not inner)
+        raise InputError(
+            f"The overlay mixes numbers and mappings: {clean_text(odd)!r} has no mapping of its own. Give either "
+            "{'conv1': 0.3} or several by their labels: {'time in ms': {'conv1': 0.3}, 'error': {'conv1': 1e-6}}."
+        )
+    if label:
+        raise InputError(
+            f"overlay_label is {label!r}, and the overlay holds {len(nested)} overlays that have their labels as "
+            "keys. Leave overlay_label out."
+        )
+    return tuple(Overlay(numbers, str(name), scale) for name, numbers in given.items())
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Boxes by colour: an index into `RAMP`, -1 for NaN and infinity, None for boxes without a number."""
+
+    steps: tuple[int | None, ...]
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class WorstNode:
+    """A place in the list of the worst: the box to look at, and the model's node in it (-1 for an input)."""
+
+    place: int
+    node: int
+    title: str
+    name: str
+    number: float
 
 
 @dataclass(frozen=True)
 class PaintedOverlay:
-    """An overlay on the boxes of one graph: each box's number, step of the ramp, and the legend's texts.
-
-    A step is an index into `RAMP`, -1 for NaN and infinity, None for boxes without a number.
-    """
+    """An overlay on the boxes of one graph: each box's number, its colour by either scale, and the worst nodes."""
 
     label: str
     numbers: tuple[float | None, ...]
-    steps: tuple[int | None, ...]
-    lowest: float
-    highest: float
+    shades: Mapping[str, Shades]
     scale: str
+    worst: tuple[WorstNode, ...]
+    modules: bool
+
+    @property
+    def shown(self) -> Shades:
+        """The colours by the scale that is shown; a logarithm needs two different positive numbers."""
+        return self.shades.get(self.scale, self.shades["linear"])
+
+    @property
+    def meaning(self) -> str:
+        """The label with the scale."""
+        log = self.shown is not self.shades["linear"]
+        return " ".join(filter(None, [self.label or "value", "(log)" * log]))
+
+    @property
+    def note(self) -> str:
+        """What else one must know to read the colours."""
+        return "A module shows the worst number of its nodes." if self.modules else ""
 
     def colours(self, place: int) -> Colours:
         """Return the colours of a box."""
-        step = self.steps[place]
+        step = self.shown.steps[place]
         return NO_NUMBER if step is None else NOT_FINITE if step < 0 else RAMP[step]
 
 
-def check_overlay(overlay: Overlay, nodes: Sequence[DrawnNode]) -> None:
-    """Raise InputError if no box of the graph would have a number."""
-    if any(overlay.number_of(node) is not None for node in nodes):
+def check_overlay(overlay: Overlay, model: Model) -> None:
+    """Raise InputError if no value of the graph would have a number."""
+    names = [
+        *(value.name for value in model.inputs),
+        *(name for node in model.nodes for name in node.outputs if name),
+    ]
+    if not overlay.numbers.keys().isdisjoint(names):
         return
     given = (
         ", ".join(repr(clean_text(str(name), limit=40)) for name in list(overlay.numbers)[:3]) or "nothing"
     )
-    known = ", ".join(repr(clean_text(name, limit=40)) for node in nodes[:3] for name in node.values[:1])
+    known = ", ".join(repr(clean_text(name, limit=40)) for name in names[:3])
+    which = f" {clean_text(overlay.label, limit=60)!r}" if overlay.label else ""
     raise InputError(
-        f"The overlay has no number for any value of the graph: it names {given}; the graph has {known}, …"
+        f"The overlay{which} has no number for any value of the graph: it names {given}; the graph has {known}, …"
     )
 
 
-def paint(overlay: Overlay, nodes: Sequence[DrawnNode]) -> PaintedOverlay:
-    """Return the overlay for the boxes of a graph."""
-    numbers = tuple(overlay.number_of(node) for node in nodes)
+def paint(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> PaintedOverlay:
+    """Return the overlay for the boxes of a model's graph."""
+    numbers = tuple(overlay.number_of_box(node) for node in nodes)
+    shades = {"linear": _shades(numbers, "linear")}
+    if len({number for number in numbers if number is not None and 0 < number < math.inf}) > 1:
+        shades["log"] = _shades(numbers, "log")
+    return PaintedOverlay(
+        clean_text(overlay.label, limit=60),
+        numbers,
+        shades,
+        overlay.scale,
+        _worst(overlay, nodes, model),
+        any(node.kind == "module" for node in nodes),
+    )
+
+
+def _shades(numbers: Sequence[float | None], scale: str) -> Shades:
     finite = [number for number in numbers if number is not None and math.isfinite(number)]
     lowest, highest = min(finite, default=0.0), max(finite, default=0.0)
-    if overlay.scale == "log":
-        lowest = min((number for number in finite if number > 0), default=0.0)
-    steps = tuple(_step(number, lowest, highest, overlay.scale) for number in numbers)
-    return PaintedOverlay(clean_text(overlay.label, limit=60), numbers, steps, lowest, highest, overlay.scale)
+    if scale == "log":
+        lowest = min(number for number in finite if number > 0)
+    return Shades(tuple(_step(number, lowest, highest, scale) for number in numbers), lowest, highest)
 
 
 def _step(number: float | None, lowest: float, highest: float, scale: str) -> int | None:
@@ -115,5 +199,27 @@ def _step(number: float | None, lowest: float, highest: float, scale: str) -> in
             return 0
         share = math.log(number / lowest) / math.log(highest / lowest)
     else:
-        share = (number - lowest) / (highest - lowest) if highest > lowest else 0.0
+        # Halved: the difference of two finite numbers may be infinite.
+        width = highest / 2 - lowest / 2
+        share = (number / 2 - lowest / 2) / width if width > 0 else 0.0
     return min(int(share * len(RAMP)), len(RAMP) - 1)
+
+
+def _worst(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> tuple[WorstNode, ...]:
+    """Return the nodes with the greatest numbers, NaN and infinity first; nothing that is zero."""
+    found = [entry for entry in _ranked(overlay, nodes, model) if entry.number != 0]
+    found.sort(key=lambda entry: -entry.number if math.isfinite(entry.number) else -math.inf)
+    return tuple(found[:WORST])
+
+
+def _ranked(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> Iterator[WorstNode]:
+    for place, box in enumerate(nodes):
+        if box.kind == "input":
+            if (number := overlay.number_of(box.values)) is not None:
+                yield WorstNode(place, -1, box.title, "", number)
+            continue
+        for index in box.members:
+            node = model.nodes[index]
+            if (number := overlay.number_of(node.outputs)) is not None:
+                title, name = clean_text(node.op_type, limit=26), clean_text(node.name or node.key, limit=80)
+                yield WorstNode(place, index, title, name, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from onnx_workbench.core.formatting import escape
 from onnx_workbench.core.model import Model
@@ -33,12 +34,16 @@ body {{ margin: 0; }}
 <script type="module">
 {script}
 const state = JSON.parse(document.getElementById("state").textContent);
+const heard = new EventTarget();
 const model = {{
   get: (name) => state[name],
-  set: (name, value) => {{ state[name] = value; }},
+  set: (name, value) => {{
+    state[name] = value;
+    heard.dispatchEvent(new Event(`change:${{name}}`));
+  }},
   save_changes: () => {{}},
-  on: () => {{}},
-  off: () => {{}},
+  on: (name, listener) => heard.addEventListener(name, listener),
+  off: (name, listener) => heard.removeEventListener(name, listener),
 }};
 render({{ model, el: document.getElementById("graph") }});
 </script>
@@ -47,11 +52,19 @@ render({{ model, el: document.getElementById("graph") }});
 """
 
 
-def page(model: Model, drawn: DrawnGraph, overlay: PaintedOverlay | None, picture: str) -> str:
+def page(
+    model: Model,
+    drawn: DrawnGraph,
+    overlays: Sequence[PaintedOverlay],
+    choice: tuple[int, str],
+    picture: str,
+) -> str:
     """Return the page; `picture` is the SVG that stands in where scripts do not run."""
     state = {
         "graph": graph_state(drawn, model),
-        "overlay": overlay_state(overlay),
+        "overlays": overlay_state(overlays),
+        "overlay_shown": choice[0],
+        "overlay_scale": choice[1],
         "selected": -1,
         "details": {},
         "height": 600,

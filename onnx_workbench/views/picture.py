@@ -16,13 +16,14 @@ from onnx_workbench.views.drawn_graph import (
 )
 from onnx_workbench.views.edge_curves import Point
 from onnx_workbench.views.operator_families import FAMILIES, FAMILY_NUMBERS, Colours
-from onnx_workbench.views.overlay import PaintedOverlay
+from onnx_workbench.views.overlay import RAMP, PaintedOverlay
 from onnx_workbench.views.text_width import text_width
 
 MARGIN = 20.0
 CAPTION = 34.0
 NOTICE = 18.0
 LEGEND = 46.0
+LEGEND_FIELD = 24.0
 CORNER = 8.0
 # Greys that can be read on white and on a dark notebook alike: pictures have no background of their own.
 LINE_GREY = "#7b8494"
@@ -64,7 +65,7 @@ class Picture:
     def size(self) -> tuple[float, float]:
         """Width and height in pixels."""
         texts = [text_width(self.caption, TITLE_SIZE, bold=True), text_width(self.graph.notice, LINE_SIZE)]
-        width = max(self._graph_width, *texts, 260.0 if self.overlay else 0.0)
+        width = max(self._graph_width, *texts, self._legend_width)
         return width + 2 * MARGIN, self.graph.layout.height + self.top + MARGIN
 
     @cached_property
@@ -77,6 +78,13 @@ class Picture:
             for number in self.graph.labelled_edges
         ]
         return max(self.graph.layout.width, *ends, 0.0)
+
+    @property
+    def _legend_width(self) -> float:
+        if self.overlay is None:
+            return 0.0
+        words = f"{self.overlay.meaning}. {self.overlay.note}"
+        return LEGEND_FIELD * len(RAMP) + 10 + max(text_width(words, LABEL_SIZE), 100.0)
 
     @property
     def top(self) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def view(
     model: object,
     *,
-    overlay: Mapping[str, SupportsFloat] | None = None,
+    overlay: Mapping[str, SupportsFloat] | Mapping[str, Mapping[str, SupportsFloat]] | None = None,
     overlay_label: str = "",
     overlay_scale: str = "linear",
     height: int = 600,
@@ -30,11 +30,13 @@ def view(
     model
         Anything that ``open_model`` takes.
     overlay
-        Numbers to colour nodes by, keyed by the name of a value that the node writes.
+        Numbers to colour nodes by, keyed by the name of any value that the node writes, or of an input. Several
+        at once are keyed by their labels, ``{"time in ms": {"relu": 3.2}, "error": {"relu": 1e-6}}``, as the
+        ``.overlays`` of results are: the reader then chooses among them.
     overlay_label
-        What the numbers are, with their unit, for the legend.
+        What the numbers of a single overlay are, with their unit, for the legend.
     overlay_scale
-        ``"linear"`` or ``"log"``.
+        ``"linear"`` or ``"log"``, to begin with.
     height
         Height in the notebook, in CSS pixels.
 
@@ -46,7 +48,7 @@ def view(
     Raises
     ------
     InputError
-        If no node has a number in the overlay, or the overlay is not a mapping from names to numbers.
+        If no node has a number in an overlay, or an overlay is not a mapping from names to numbers.
 
     Examples
     --------

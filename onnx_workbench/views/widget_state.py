@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, describe_typ
 from onnx_workbench.views.edge_curves import path_data
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.operator_families import FAMILIES, FAMILY_NUMBERS
-from onnx_workbench.views.overlay import NO_NUMBER, NOT_FINITE, RAMP, PaintedOverlay
+from onnx_workbench.views.overlay import NO_NUMBER, NO_NUMBER_DARK, NOT_FINITE, RAMP, PaintedOverlay
 from onnx_workbench.views.picture import Picture
 
 MOST_ATTRIBUTES_IN_STATE = 2000
@@ -42,20 +43,41 @@ def graph_state(graph: DrawnGraph, model: Model) -> dict[str, Any]:
     }
 
 
-def overlay_state(overlay: PaintedOverlay | None) -> dict[str, Any]:
-    """Return the overlay for the widget; empty for none."""
-    if overlay is None:
+def overlay_state(painted: Sequence[PaintedOverlay]) -> dict[str, Any]:
+    """Return the overlays for the widget, in all scales, so that it changes them by itself; empty for none."""
+    if not painted:
         return {}
     return {
-        "label": overlay.label,
-        "scale": overlay.scale,
-        "lowest": f"{overlay.lowest:.3g}",
-        "highest": f"{overlay.highest:.3g}",
         "ramp": [asdict(colours) for colours in RAMP],
         "notFinite": asdict(NOT_FINITE),
-        "none": asdict(NO_NUMBER),
-        "steps": list(overlay.steps),
+        "none": {"light": asdict(NO_NUMBER), "dark": asdict(NO_NUMBER_DARK)},
+        "items": [_overlay_item(overlay) for overlay in painted],
+    }
+
+
+def _overlay_item(overlay: PaintedOverlay) -> dict[str, Any]:
+    return {
+        "label": overlay.label,
+        "note": overlay.note,
         "texts": [None if number is None else f"{number:.4g}" for number in overlay.numbers],
+        "scales": {
+            scale: {
+                "steps": list(shades.steps),
+                "lowest": f"{shades.lowest:.3g}",
+                "highest": f"{shades.highest:.3g}",
+            }
+            for scale, shades in overlay.shades.items()
+        },
+        "worst": [
+            {
+                "place": entry.place,
+                "node": entry.node,
+                "title": entry.title,
+                "name": entry.name,
+                "text": f"{entry.number:.4g}",
+            }
+            for entry in overlay.worst
+        ],
     }
 
 

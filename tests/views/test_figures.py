@@ -13,7 +13,7 @@ from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.drawn_graph import draw_whole
 from onnx_workbench.views.edge_curves import path_data, strokes
 from onnx_workbench.views.figures import png, svg
-from onnx_workbench.views.overlay import NO_NUMBER, NOT_FINITE, RAMP, Overlay, paint
+from onnx_workbench.views.overlay import NO_NUMBER, NO_NUMBER_DARK, NOT_FINITE, RAMP, Overlay, paint
 from onnx_workbench.views.picture import Picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -88,7 +88,7 @@ def test_all_text_can_be_read_on_its_box_and_lines_on_white_and_on_dark():
     from onnx_workbench.views.picture import LINE_GREY, TEXT_GREY
 
     boxes = [colours for family in FAMILIES for colours in (family.light, family.dark)]
-    for colours in (*boxes, *RAMP, NOT_FINITE, NO_NUMBER):
+    for colours in (*boxes, *RAMP, NOT_FINITE, NO_NUMBER, NO_NUMBER_DARK):
         assert contrast(colours.fill, colours.ink) >= 4.5
     for family in FAMILIES:
         assert contrast(family.light.border, "#ffffff") >= 3
@@ -126,17 +126,18 @@ def test_an_overlay_colours_boxes_by_their_numbers_and_says_what_they_mean():
     opened = open_model(convnet())
     graph = draw_whole(opened)
     overlay = Overlay({"c": 0.0, "r": 5.0, "p": 10.0, "f": float("nan")}, "added error")
-    painted = paint(overlay, graph.nodes)
-    assert painted.steps == (None, 0, 3, 6, -1, None, None)
+    painted = paint(overlay, graph.nodes, opened)
+    assert painted.shown.steps == (None, 0, 3, 6, -1, None, None)
     document = svg(Picture(graph, painted))
     assert {"added error", "0", "10", "NaN or infinite"} <= set(texts(document))
     assert document.count(f'fill="{RAMP[6].fill}"') == 2
 
 
 def test_a_logarithmic_overlay_spreads_magnitudes_evenly():
-    graph = draw_whole(open_model(convnet()))
+    opened = open_model(convnet())
     numbers = {"c": 1e-6, "r": 1e-4, "p": 1e-2, "f": 1.0, "logits": 0.0}
-    linear, log = (paint(Overlay(numbers, scale=scale), graph.nodes).steps for scale in ("linear", "log"))
+    shades = paint(Overlay(numbers), draw_whole(opened).nodes, opened).shades
+    linear, log = shades["linear"].steps, shades["log"].steps
     assert linear == (None, 0, 0, 0, 6, 0, None)
     assert log == (None, 0, 2, 4, 6, 0, None)
 

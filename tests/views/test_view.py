@@ -201,13 +201,67 @@ def test_a_huge_weight_is_measured_in_pieces():
 def test_an_overlay_changes_colours_and_nothing_else():
     shown = view(convnet())
     before = shown.widget.graph
-    assert shown.widget.overlay == {}
+    assert shown.widget.overlays == {}
     shown.overlay({"c": 1.0, "r": 2.0}, label="ms")
-    assert shown.widget.overlay["steps"] == [None, 0, 6, None, None, None, None]
-    assert shown.widget.overlay["label"] == "ms"
+    (item,) = shown.widget.overlays["items"]
+    assert item["scales"]["linear"]["steps"] == [None, 0, 6, None, None, None, None]
+    assert item["label"] == "ms"
+    assert shown.widget.overlay_shown == 0
     assert shown.widget.graph is before
     shown.overlay(None)
-    assert shown.widget.overlay == {}
+    assert (shown.widget.overlays, shown.widget.overlay_shown) == ({}, -1)
+
+
+def test_several_overlays_are_offered_by_their_labels_and_scales():
+    shown = view(convnet(), overlay={"time in ms": {"c": 1.0, "r": 100.0}, "error": {"c": -1.0, "r": 0.0}})
+    items = shown.widget.overlays["items"]
+    assert [item["label"] for item in items] == ["time in ms", "error"]
+    assert [sorted(item["scales"]) for item in items] == [["linear", "log"], ["linear"]]
+    assert json.loads(json.dumps(shown.widget.overlays)) == shown.widget.overlays
+
+
+@pytest.mark.parametrize(("chosen", "legend"), [(0, "time in ms"), (1, "error (log)"), (-1, None)])
+def test_pictures_show_what_the_reader_of_the_widget_chose(chosen, legend):
+    shown = view(convnet(), overlay={"time in ms": {"c": 1.0}, "error": {"r": 0.1, "p": 0.2}})
+    shown.widget.overlay_shown = chosen
+    shown.widget.overlay_scale = "log" if chosen == 1 else "linear"
+    texts = [item.text for item in ET.fromstring(shown.svg()).iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in {"time in ms", "error", "error (log)"}] == [legend] * (
+        chosen >= 0
+    )
+
+
+def test_the_worst_nodes_are_listed_with_nan_before_all_and_without_zeros():
+    errors = {"image": 5.0, "c": 0.0, "r": float("nan"), "p": 7.0, "logits": float("inf")}
+    worst = view(convnet(), overlay=errors).widget.overlays["items"][0]["worst"]
+    assert [(entry["title"], entry["text"]) for entry in worst] == [
+        ("Relu", "nan"),
+        ("Gemm", "inf"),
+        ("GlobalAveragePool", "7"),
+        ("image", "5"),
+    ]
+    assert [entry["place"] for entry in worst] == [2, 5, 3, 0]
+
+
+def test_no_more_than_ten_are_the_worst():
+    numbers = {f"v{i}": float(i % 37) for i in range(100)}
+    worst = view(network(skip, 100), overlay=numbers).widget.overlays["items"][0]["worst"]
+    assert [entry["text"] for entry in worst] == [
+        "36",
+        "36",
+        *["35"] * 2,
+        *["34"] * 2,
+        *["33"] * 2,
+        "32",
+        "32",
+    ]
+
+
+def test_a_number_of_any_output_colours_its_node():
+    proto = model("g (float[4] x) => (y) { a, b = Split<num_outputs=2>(x) y = Add(a, b) }")
+    for name in ("a", "b"):
+        item = view(proto, overlay={name: 3.0}).widget.overlays["items"][0]
+        assert item["texts"] == [None, "3", None, None]
 
 
 @pytest.mark.parametrize(
@@ -217,11 +271,19 @@ def test_an_overlay_changes_colours_and_nothing_else():
         ({"unknown": 1.0}, "'unknown'.*the graph has 'image'"),
         ({"c": "fast"}, "'c' a str; it must be a mapping"),
         ([1.0, 2.0], "is a list; it must be a mapping"),
+        ({"ms": {"c": 1.0}, "r": 2.0}, "mixes numbers and mappings: 'r'"),
+        ({"ms": {"c": 1.0}, "error": {"nonsense": 2.0}}, "overlay 'error' has no number.*'nonsense'"),
+        ({"ms": {"c": "fast"}}, "'c' a str; it must be a mapping"),
     ],
 )
 def test_an_overlay_that_does_not_fit_is_refused_at_once(overlay, message):
     with pytest.raises(InputError, match=message):
         view(convnet(), overlay=overlay)
+
+
+def test_a_label_beside_labels_is_refused():
+    with pytest.raises(InputError, match=r"overlay_label is 'ms'.*1 overlays that have their labels"):
+        view(convnet(), overlay={"time": {"c": 1.0}}, overlay_label="ms")
 
 
 def test_an_unknown_scale_is_refused():

@@ -32,7 +32,7 @@ export function describe(graph, overlay, node) {
 export function coloursOf(graph, overlay, node) {
   if (overlay) {
     const step = overlay.steps[node];
-    if (step === null || step === undefined) return overlay.none;
+    if (step === null || step === undefined) return isDark() ? overlay.none.dark : overlay.none.light;
     return step < 0 ? overlay.notFinite : overlay.ramp[step];
   }
   const family = graph.families[graph.nodes.family[node]];

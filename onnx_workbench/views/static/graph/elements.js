@@ -42,3 +42,11 @@ export function toolButton(label, sign, act) {
   button.addEventListener("click", act);
   return button;
 }
+
+/** A button that shows words. @param {string} text @param {string} title @param {() => void} act */
+export function textButton(text, title, act) {
+  const button = /** @type {HTMLButtonElement} */ (element("button", "ow-text-button", text));
+  if (title) button.title = title;
+  button.addEventListener("click", act);
+  return button;
+}

@@ -27,16 +27,23 @@
  * @property {{source: number[], target: number[], path: string[]}} edges
  * @property {{x: number[], y: number[], text: string[]}} labels
  * @property {Record<string, string>} values  dtype and shape by value name
- * @typedef {object} Overlay
+ * @typedef {object} Overlay  as it is shown, in one scale
  * @property {string} label
+ * @property {string} note
  * @property {string} scale
+ * @property {string[]} scales  those that there are
  * @property {string} lowest
  * @property {string} highest
  * @property {Colours[]} ramp
  * @property {Colours} notFinite
- * @property {Colours} none
+ * @property {{light: Colours, dark: Colours}} none
  * @property {(number | null)[]} steps  index into ramp, -1 for NaN and infinity
  * @property {(string | null)[]} texts  each node's number
+ * @property {Worst[]} worst
+ * @typedef {{place: number, node: number, title: string, name: string, text: string}} Worst  a box, a node in it
+ * @typedef {{steps: (number | null)[], lowest: string, highest: string}} Shades
+ * @typedef {{label: string, note: string, texts: (string | null)[], scales: Record<string, Shades>, worst: Worst[]}} OverlayItem
+ * @typedef {{ramp: Colours[], notFinite: Colours, none: {light: Colours, dark: Colours}, items: OverlayItem[]}} Overlays
  * @typedef {object} Weight
  * @property {string} name
  * @property {string[][]} rows

@@ -16,6 +16,7 @@ export class Viewer {
     /** @type {Camera} */
     this.camera = { x: 0, y: 0, scale: 1 };
     this.covered = 0; // width of the stage that lies under the panel
+    this.coveredLeft = 0; // and under an open list, where a node that is shown must not lie either
     this.flight = 0;
     /** @type {"whole" | "readable" | null} how the graph was fitted; null once it was moved */
     this.fitted = null;
@@ -104,10 +105,11 @@ export class Viewer {
       (nodes.width[node] / 2) * this.camera.scale + 8,
       (nodes.height[node] / 2) * this.camera.scale + 8,
     ];
-    const seen = x > aside && x < this.width - aside && y > above && y < this.height - above;
+    const left = this.coveredLeft < this.width * 0.6 ? this.coveredLeft : 0;
+    const seen = x > left + aside && x < this.width - aside && y > above && y < this.height - above;
     if (seen && scale === this.camera.scale) return;
     this.glide({
-      x: this.width / 2 - nodes.x[node] * scale,
+      x: (left + this.width) / 2 - nodes.x[node] * scale,
       y: this.height / 2 - nodes.y[node] * scale,
       scale,
     });

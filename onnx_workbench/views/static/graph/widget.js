@@ -1,10 +1,10 @@
 /** The graph in a notebook cell: what the reader does, what the kernel answers, and what is then shown. */
 
-/** @import { Details, Graph, Overlay } from "./types.js" */
+/** @import { Details, Graph, Overlay, Worst } from "./types.js" */
 
 import { makeSearch } from "./boxes.js";
 import { element, isDark, svgElement, toolButton } from "./elements.js";
-import { fillLegend } from "./legend.js";
+import { Legend, chosenOverlay } from "./legend.js";
 import { Pane } from "./pane.js";
 import { fillPanel, savedDetails } from "./panel.js";
 
@@ -27,11 +27,10 @@ function makeElements(name) {
   const panel = element("aside", "ow-panel");
   panel.setAttribute("aria-label", "Details of the selected node");
   panel.hidden = true;
-  const legend = element("div", "ow-legend");
-  body.append(panel, legend);
+  body.append(panel);
   bar.append(element("span", "ow-name", name), search, count);
   root.append(bar, body, live);
-  return { root, bar, search, count, live, body, panel, legend };
+  return { root, bar, search, count, live, body, panel };
 }
 
 /** @param {HTMLElement} root */
@@ -52,9 +51,10 @@ export function render({ model, el }) {
   const began = performance.now();
   const graph = /** @type {Graph} */ (model.get("graph"));
   const parts = makeElements(graph.name);
-  const { root, bar, search, panel, legend, live } = parts;
-  const overlayNow = () =>
-    /** @type {Overlay | null} */ (model.get("overlay")?.ramp ? model.get("overlay") : null);
+  const { root, bar, search, panel, live } = parts;
+  /** @type {Overlay | null} */
+  let overlay = null;
+  const overlayNow = () => overlay;
   const say = (/** @type {string} */ text) => {
     live.textContent = text;
   };
@@ -64,6 +64,12 @@ export function render({ model, el }) {
     overlayNow,
   });
   const { stage, viewer } = pane;
+  const legend = new Legend(
+    (shown) => set("overlay_shown", shown),
+    (scale) => set("overlay_scale", scale),
+    jump,
+  );
+  legend.toggled = onOverlay;
   const find = makeSearch(graph);
   let [selected, reporting, waiting] = [-1, 0, 0];
   /** @type {{nodes: number[], at: number}} */
@@ -103,7 +109,6 @@ export function render({ model, el }) {
     const details = /** @type {Details} */ (model.get("details"));
     const answered = details?.node === selected;
     root.dataset.answered = String(answered);
-    const overlay = overlayNow();
     const text = overlay?.texts[selected];
     const number = text ? [[overlay?.label || "overlay", text]] : [];
     const saved = savedDetails(graph, selected);
@@ -150,8 +155,24 @@ export function render({ model, el }) {
   }
 
   function onOverlay() {
-    fillLegend(legend, overlayNow());
+    const [all, shown] = [model.get("overlays") ?? {}, model.get("overlay_shown") ?? -1];
+    overlay = chosenOverlay(all, shown, model.get("overlay_scale"));
+    legend.fill(all, overlay, shown);
+    viewer.coveredLeft = legend.open ? legend.element.offsetWidth : 0;
     pane.request("draw");
+    if (!panel.hidden) showDetails();
+  }
+
+  /** @param {string} name @param {unknown} value */
+  function set(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
+
+  /** @param {Worst} worst */
+  function jump(worst) {
+    select(worst.place);
+    viewer.show(worst.place);
   }
 
   function onSelected() {
@@ -181,8 +202,9 @@ export function render({ model, el }) {
   root.dataset.surface = pane.large ? "canvas" : "svg";
   root.dataset.nodes = String(graph.nodes.x.length);
   parts.body.prepend(pane.element);
+  parts.body.append(legend.element);
   el.append(root);
-  fillLegend(legend, overlayNow());
+  onOverlay();
   root.dataset.theme = isDark() ? "dark" : "light";
 
   search.addEventListener("input", searchAnew);
@@ -194,7 +216,9 @@ export function render({ model, el }) {
   const listeners = [
     ["change:details", showDetails],
     ["change:selected", onSelected],
-    ["change:overlay", onOverlay],
+    ["change:overlays", onOverlay],
+    ["change:overlay_shown", onOverlay],
+    ["change:overlay_scale", onOverlay],
   ];
   for (const [event, listener] of listeners) model.on(event, listener);
 
