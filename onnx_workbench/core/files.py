@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from onnx_workbench.core.errors import WriteError
@@ -31,7 +32,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
     Raises
     ------
     WriteError
-        If the target is a folder, or its own folder does not exist.
+        If the target is a folder, its own folder does not exist or takes no files, or the disk is full.
     """
     target = Path(path)
     if target.is_dir():
@@ -43,17 +44,35 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
     if isinstance(data, str):
         data = data.encode()
     pieces: Iterable[bytes] = (data,) if isinstance(data, bytes) else data
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".part", dir=target.parent)
+    with _explained(target):
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{target.name[:32]}.", suffix=".part", dir=target.parent
+        )
     try:
-        with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-        _copy_permissions(target, temporary)
-        Path(temporary).replace(target)
+        with os.fdopen(handle, "wb", buffering=0) as file:  # a buffer would fail once more when it is closed
+            for piece in pieces:  # making them may fail as well, in ways of its own
+                with _explained(target):
+                    rest = memoryview(piece).cast("B")
+                    while rest:
+                        rest = rest[file.write(rest) :]
+        with _explained(target):
+            _copy_permissions(target, temporary)
+            Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     return target
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Name the file that is meant, not the temporary one, when the system refuses to write."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"Cannot write {target.name!r} into {str(target.parent)!r}: {error.strerror or error}."
+        ) from error
 
 
 def _copy_permissions(target: Path, temporary: str) -> None:

@@ -124,6 +124,8 @@ def _advice(source: object) -> str:
         return f"{possible}; this is a dict. A state_dict has weights and no graph: load it into its module."
     if source is None:
         return f"{possible}; this is None."
+    if hasattr(source, "read"):
+        return f"{possible}; this is an open file. Give its path (weights then stay in the file), or source.read()."
     if isinstance(source, GraphProto):
         return f"{possible}; this is a graph alone. Make a model of it first: onnx.helper.make_model(graph)."
     name = f"{type(source).__module__}.{type(source).__qualname__}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -61,6 +63,7 @@ def test_bytes_that_change_afterwards_do_not_change_the_model():
         (dict, r"the class dict itself\. Make an object of it first: dict\(\)"),
         ({"layer.weight": 1}, "a state_dict has weights and no graph|this is a dict"),
         (3, r"this is a builtins\.int"),
+        (io.BytesIO(b""), r"this is an open file\. Give its path .*source\.read\(\)"),
         (np.zeros(3), r"this is a numpy\.ndarray"),
         (onnxruntime.InferenceSession(dense().SerializeToString()), "does not give its model back"),
     ],
