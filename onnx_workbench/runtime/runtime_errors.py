@@ -8,6 +8,7 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 
 _OLDEST_OPSET = 7
+_LONGEST_READ = 6000
 
 
 def onnxruntime_errors() -> tuple[type[Exception], ...]:
@@ -20,7 +21,10 @@ def onnxruntime_errors() -> tuple[type[Exception], ...]:
 
 def essence(error: BaseException) -> str:
     """Return an onnxruntime message without its C++ file names, function signatures and doubled prefixes."""
-    text = str(error).replace("\n", " ")
+    # Names of a model stand in the text, as long as they are: the patterns below would take the square of that.
+    text = re.sub(r"\S{300,}", lambda word: f"{word[0][:299]}…", str(error))[:_LONGEST_READ].replace(
+        "\n", " "
+    )
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(r"[\w./\\:+-]*\w\.(?:cc|cpp|cu|h|hpp):\d+ (?:[\w:~]+ (?=[A-Z]))?", " ", text)
     text = re.sub(

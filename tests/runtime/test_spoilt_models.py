@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 
 import hostile_checks
 import model_mutations
 import pytest
 
 import onnx_workbench as ow
-from onnx_workbench.core.errors import IsolationError
+from onnx_workbench.core.errors import IsolationError, RunError
 from onnx_workbench.runtime.isolation import Limits, Worker
 
 SOUND = model_mutations.sound_models()
@@ -48,6 +49,21 @@ def _run(worker: Worker, content: bytes) -> str:
     except IsolationError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 100_000, "ab/" * 30_000, "f(" * 50_000, "a::" * 30_000, "a, " * 30_000]
+)
+def test_names_as_long_as_books_do_not_hold_up_the_error(name):
+    """From the long run: onnxruntime's message holds the name, and was read in a time that grew with its square."""
+    proto = model_mutations.dense()
+    proto.graph.node[0].op_type = name
+    opened = ow.open_model(proto)
+    started = time.perf_counter()
+    with pytest.raises(RunError, match="onnxruntime") as caught:
+        ow.Session(opened)
+    assert time.perf_counter() - started < 2
+    assert len(str(caught.value)) < 1500
 
 
 def test_numbers_too_large_for_a_float_are_shown():
