@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -88,3 +89,22 @@ def growth_of_session(path: str, low_memory: bool) -> tuple[int, int]:
     loaded = private_bytes(os.getpid())
     session.run(np.ones((1, 2048), np.float32))
     return loaded - before, private_bytes(os.getpid()) - before
+
+
+def growth_of_run(content: bytes, shape: tuple[int, ...], low_memory: bool) -> int:
+    """Return by how much private memory grew at the peak of a run, looked at by a thread beside it."""
+    session = ow.Session(content, low_memory=low_memory)
+    x = np.ones(shape, np.float32)
+    session.run(x[:1])
+    before, seen, done = private_bytes(os.getpid()), [], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.001):
+            seen.append(private_bytes(os.getpid()))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    session.run(x)
+    done.set()
+    looking.join()
+    return max(seen) - before

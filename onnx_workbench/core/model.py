@@ -18,10 +18,11 @@ from onnx_workbench.core.errors import ModelFileError, NameNotFoundError, Prepro
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape, format_count, format_shape, html_table
 from onnx_workbench.core.graph_parts import Node, Tensor, Value, describe, value_of
+from onnx_workbench.core.inference import inferred_graph
 from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.metadata import labels_from, labels_to, preprocessing_from, preprocessing_to
 from onnx_workbench.core.payloads import Payloads, is_utf8
-from onnx_workbench.core.protos import ONNX_ERRORS, inferred_graph, with_readable_strings
+from onnx_workbench.core.protos import ONNX_ERRORS, with_readable_strings
 from onnx_workbench.core.serialization import (
     bytes_memory,
     graph_with_weights,

@@ -134,14 +134,6 @@ def with_readable_strings(proto: ModelProto) -> ModelProto:
     return copy
 
 
-def inferred_graph(proto: ModelProto) -> GraphProto:
-    """Return the graph with the shapes that ONNX infers; as it is, if the model is too wrong for that."""
-    try:
-        return shape_inference.infer_shapes(proto, data_prop=True).graph
-    except ONNX_ERRORS:  # a model that is wrong inside is still looked at
-        return proto.graph
-
-
 def type_and_shape(type_proto: TypeProto) -> tuple[str | None, tuple[int | str | None, ...] | None]:
     """Return (dtype, shape) of a value's declared type; None where it is not declared."""
     kind = type_proto.WhichOneof("value")

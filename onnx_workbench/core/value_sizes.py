@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from onnx import ModelProto, TensorShapeProto
 
 from onnx_workbench.core.formatting import Shape
-from onnx_workbench.core.graph_parts import Value, value_of
+from onnx_workbench.core.graph_parts import Node, Value, value_of
+from onnx_workbench.core.inference import inferred_graph
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.protos import inferred_graph
 
 
 def sized_values(model: Model, shapes: Mapping[str, Shape]) -> dict[str, Value]:
@@ -104,3 +104,93 @@ def sizes_alive(model: Model, sizes: Mapping[str, int]) -> Iterator[int]:
         alive += sum(sizes.get(name, 0) for name in node.outputs)
         yield alive
         alive -= dying.get(node.index, 0)
+
+
+_IN_PLACE = frozenset(
+    (
+        *(
+            "Reshape",
+            "Flatten",
+            "Squeeze",
+            "Unsqueeze",
+            "Identity",
+            "Dropout",
+            "Relu",
+            "LeakyRelu",
+            "Sigmoid",
+            "Tanh",
+        ),
+        *(
+            "Clip",
+            "Neg",
+            "Abs",
+            "Exp",
+            "Log",
+            "Sqrt",
+            "Softmax",
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "BatchNormalization",
+        ),
+    )
+)
+
+
+def buffers_alive(model: Model, values: Mapping[str, Value]) -> Iterator[int]:
+    """Yield, node by node, the bytes of buffers that onnxruntime's plan holds while it runs, beside the inputs.
+
+    Its planner (allocation_planner.cc) gives the buffer of a value that is read no more to the next one of the same
+    shape and dtype, and frees it behind the last of them: networks that repeat a few shapes hold one set of each from
+    the first layer to the last. Some operators write where they read. Values of unknown size count as nothing.
+    """
+    held = model.initializers.keys() | model.constants.keys()
+    last_use = {value.name: len(model.nodes) for value in model.outputs}
+    for node in model.nodes:
+        last_use |= {name: max(node.index, last_use.get(name, 0)) for name in (*node.inputs, *node.outputs)}
+    owner: dict[str, int] = {}
+    spans: list[list[int]] = []  # of each buffer: bytes, first node, last node
+    free: dict[object, list[int]] = {}
+    for node in model.nodes:
+        dying = [name for name in node.inputs if last_use[name] == node.index and name in owner]
+        for name in node.outputs:
+            size = None if name in held or not name else size_of(values.get(name, Value(name)))
+            if size is None:
+                continue
+            kind, final = (values[name].dtype, values[name].shape), last_use[name]
+            place = len(spans)  # outputs of the model get buffers of their own
+            if final < len(model.nodes):
+                place = _place(node, dying, owner, spans, size, free.get(kind, []))
+            if place == len(spans):
+                spans.append([size, node.index, final])
+            spans[place][2] = max(final, spans[place][2])
+            owner[name] = place
+        for name in {*dying, *(n for n in node.outputs if last_use.get(n) == node.index)}:
+            if name in owner and spans[owner[name]][2] == node.index:
+                free.setdefault((values[name].dtype, values[name].shape), []).append(owner[name])
+    started = [0] * (len(model.nodes) + 2)
+    for size, first, final in spans:
+        started[first] += size
+        started[min(final, len(model.nodes)) + 1] -= size
+    alive = 0
+    yield alive
+    for change in started[: len(model.nodes)]:
+        alive += change
+        yield alive
+
+
+def _place(
+    node: Node,
+    dying: Sequence[str],
+    owner: Mapping[str, int],
+    spans: Sequence[Sequence[int]],
+    size: int,
+    free: list[int],
+) -> int:
+    """Return the buffer for an output: that of an input, where the operator allows it, or a free one, or a new one."""
+    if node.op_type in _IN_PLACE:
+        for name in node.inputs[:2]:
+            if name in dying and spans[owner[name]][0] == size and spans[owner[name]][2] == node.index:
+                return owner[name]
+    return free.pop() if free else len(spans)

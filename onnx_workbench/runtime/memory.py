@@ -13,12 +13,12 @@ from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.memory import available_bytes, require_memory
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.serialization import bytes_memory, proto_memory
-from onnx_workbench.core.value_sizes import fixed_shape, size_of, sized_values, sizes_alive
+from onnx_workbench.core.value_sizes import buffers_alive, fixed_shape, size_of, sized_values
 
 _FIXED_BYTES = 8 << 20
 # Percentages: sizes are whole numbers, in damaged files too large ones for floats.
 _IN_MEMORY_COPIES = 220  # the bytes handed to onnxruntime, and the proto that it makes of them
-_ARENA = 160  # onnxruntime's arena grows by doubling
+_MALLOC, _ARENA = 115, 140  # on top of the planned buffers; onnxruntime's arena grows by doubling
 _REFERENCE_COPIES = 220  # a whole proto, and an array of each weight
 _REFERENCE_COLUMNS = 450  # the evaluator's convolution lays every window out as a column, and reorders them
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
@@ -48,7 +48,7 @@ def session_bytes(model: Model, *, low_memory: bool = False) -> int:
 
 
 def run_bytes(model: Model, values: Mapping[str, Value], *, low_memory: bool = False) -> int:
-    """Return the private memory that one run needs beside its session, from the lifetimes of the values.
+    """Return the private memory that one run needs beside its session, from onnxruntime's plan of its buffers.
 
     Parameters
     ----------
@@ -60,8 +60,7 @@ def run_bytes(model: Model, values: Mapping[str, Value], *, low_memory: bool = F
     low_memory
         Without onnxruntime's arena.
     """
-    alive = max(sizes_alive(model, _computed_sizes(model, values)))
-    return alive if low_memory else alive * _ARENA // 100
+    return (_MALLOC if low_memory else _ARENA) * max(buffers_alive(model, values)) // 100
 
 
 def _computed_sizes(model: Model, values: Mapping[str, Value]) -> dict[str, int]:

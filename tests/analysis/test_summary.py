@@ -23,7 +23,7 @@ parameters      512
 MACs            27.7 k at N=1
 weights         2 KiB
 values at peak  8 KiB
-memory to load + run  8.01 MiB + 12.8 KiB (low_memory: 8.01 MiB + 8 KiB; reference: 8 MiB + 39.3 KiB)
+memory to load + run  8.01 MiB + 5.69 KiB (low_memory: 8.01 MiB + 4.67 KiB; reference: 8 MiB + 39.3 KiB)
 memory to convert  to_proto 4.48 KiB, to_bytes 2.68 KiB
 opset           ai.onnx 20; IR version 10
 written by      (not said)
