@@ -108,3 +108,11 @@ def growth_of_run(content: bytes, shape: tuple[int, ...], low_memory: bool) -> i
     done.set()
     looking.join()
     return max(seen) - before
+
+
+_held: list[np.ndarray] = []
+
+
+def hold(mib: int) -> None:
+    """Take memory and keep it."""
+    _held.append(np.ones(mib << 17))

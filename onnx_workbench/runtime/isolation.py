@@ -49,7 +49,8 @@ class Limits:
     ----------
     memory_bytes
         Private memory of the child process at most, of which Python and the workbench themselves take some
-        50 MiB. None allows nine tenths of what is available when the call begins.
+        50 MiB. None allows nine tenths of what is available when the call begins, beside what the process
+        holds by then.
     time_s
         Seconds that one call may take; None for no limit.
     """
@@ -94,9 +95,7 @@ class Worker:
         WorkbenchError
             The child's own, if it raised one; else `CrashError`, `TimeLimitError` or `MemoryLimitError`.
         """
-        memory_bytes = self.limits.memory_bytes or max(
-            _LEAST_BYTES, int(available_bytes() * _SHARE_OF_AVAILABLE)
-        )
+        memory_bytes = self.limits.memory_bytes or self._affordable_bytes()
         frame = pack((_importable(function), arguments, self.limits.time_s, memory_bytes))
         with self._turn:
             try:
@@ -113,6 +112,11 @@ class Worker:
                 raise content
             answer: Result = content
             return answer
+
+    def _affordable_bytes(self) -> int:
+        """Return what the child may take where no limit was given: what it holds already, and most of what is left."""
+        held = private_bytes(self._child.pid) if self._child is not None else None
+        return max(_LEAST_BYTES, (held or 0) + int(available_bytes() * _SHARE_OF_AVAILABLE))
 
     def close(self) -> None:
         """End the process."""

@@ -26,6 +26,7 @@ from onnx_workbench.core.errors import (
     TimeLimitError,
     WorkbenchWarning,
 )
+from onnx_workbench.runtime import isolation
 from onnx_workbench.runtime.isolation import Limits, Worker, isolated
 
 SIGNS = Path(ow.__file__).parent / "training" / "assets" / "signs.onnx"
@@ -116,6 +117,16 @@ def test_memory_beyond_the_limit_is_refused():
         isolated(misbehaviour.take_memory, 2000, memory_bytes=200 << 20)
     assert isinstance(caught.value, MemoryError)
     assert isolated(misbehaviour.take_memory, 100, memory_bytes=200 << 20) == 25
+
+
+def test_without_a_limit_what_a_child_holds_from_former_calls_is_not_held_against_it(monkeypatch):
+    monkeypatch.setattr(isolation, "available_bytes", lambda: 250 << 20)
+    worker = Worker(Limits())
+    for _ in range(4):
+        worker.call(misbehaviour.hold, 100)
+        assert worker.call(misbehaviour.take_memory, 20) == 5
+    with pytest.raises(MemoryLimitError, match="were allowed"):
+        worker.call(misbehaviour.take_memory, 2000)
 
 
 def test_an_allocation_that_the_system_refuses_is_told():
