@@ -22,6 +22,7 @@ from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.images import ImageLike, iterate_images, open_image
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.runtime.picture_advice import picture_layout
 from onnx_workbench.runtime.session import Session, session_of
 
 _BATCH = 32
@@ -85,7 +86,7 @@ def classify(
     if _is_prepared(pictures, session.model):
         batches = _prepared(pictures, session.model)
     else:
-        batches = _batches(pictures, _required(session.model, preprocessing))
+        batches = _batches(pictures, _required(session.model, preprocessing), session.model)
     rows, names, thumbnails, errors = _run_all(session, session.model, batches)
     if not rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(errors.items())[:3])
@@ -154,7 +155,7 @@ def _required(model: Model, given: Preprocessing | None) -> Preprocessing:
     )
 
 
-def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]:
+def _batches(pictures: object, preprocessing: Preprocessing, model: Model) -> Iterator[_Batch]:
     """Yield prepared batches; a picture of a folder that cannot be read is noted and passed over."""
     listed = list(iterate_images(pictures))
     folder = isinstance(pictures, (str, os.PathLike)) and Path(pictures).expanduser().is_dir()
@@ -169,8 +170,36 @@ def _batches(pictures: object, preprocessing: Preprocessing) -> Iterator[_Batch]
             if not folder:
                 raise
             array, part, names, errors = _one_by_one(part, names, preprocessing)
+        if array is not None:
+            _require_fit(array.shape, preprocessing, model)
         thumbnails = tuple(_thumbnail(item) for item in part[: max(0, THUMBNAILS - start)])
         yield _Batch(array, tuple(names), thumbnails, errors, len(listed))
+
+
+def _require_fit(shape: tuple[int, ...], preprocessing: Preprocessing, model: Model) -> None:
+    """Say that it is the preprocessing that does not fit; advice on arrays would miss what the user can mend."""
+    wanted = _input_shape(model)
+    fits = not wanted or (
+        len(shape) == len(wanted)
+        and all(w == s or not isinstance(w, int) for s, w in zip(shape[1:], wanted[1:], strict=True))
+    )
+    if fits:
+        return
+    mends = []
+    if (layout := picture_layout(wanted)) is not None:
+        height, width = (wanted[layout.index(axis)] for axis in "HW")
+        if layout != preprocessing.layout:
+            mends.append(f"layout={layout!r}")
+        if isinstance(height, int) and isinstance(width, int) and (height, width) != preprocessing.size:
+            mends.append(f"size=({height}, {width})")
+        if wanted[layout.index("C")] != preprocessing.channels:
+            mends.append("color='GRAY'" if wanted[layout.index("C")] == 1 else "color='RGB'")
+    how = f"dataclasses.replace(preprocessing, {', '.join(mends)})" if mends else "a Preprocessing that fits"
+    raise PreprocessingError(
+        f"The preprocessing makes {format_shape((1, *shape[1:]))} of a picture (layout {preprocessing.layout}), and "
+        f"input {clean_text(model.inputs[0].name)!r} takes {format_shape(wanted)}.\n"
+        f"Give  preprocessing={how}  and keep it with model.with_metadata(preprocessing=...)."
+    )
 
 
 def _pictures_at_once(preprocessing: Preprocessing) -> int:

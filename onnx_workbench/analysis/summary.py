@@ -95,7 +95,8 @@ class Summary:
     nodes: tuple[NodeSummary, ...]
     tensors: tuple[TensorMemory, ...]
     labels: tuple[str, ...] | None = None
-    preprocessing: str = ""
+    preprocessing: tuple[str, ...] = ()
+    labels_error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON can hold it."""
@@ -120,19 +121,32 @@ class Summary:
             *self._estimates(),
             ("opset", f"{opsets}; IR version {self.ir_version}"),
             ("written by", self.producer or "(not said)"),
-            ("labels", _shown_labels(self.labels)),
-            ("preprocessing", self.preprocessing or "(not in the file)"),
+            ("labels", self._shown_labels()),
+            *self._preprocessing_rows(),
         ]
         return facts
 
     def _estimates(self) -> list[tuple[str, str]]:
-        """Return two lines: what it takes to run the model, in three ways, and to convert it."""
-        sizes = {action: format_bytes(size) for action, size in self.memory_estimates.items()}
-        plain, frugal, reference = (f"{sizes['load' + way]} + {sizes['run' + way]}" for way in _WAYS)
-        return [
-            ("memory to load + run", f"{plain} (low_memory: {frugal}; reference: {reference})"),
-            ("memory to convert", f"to_proto {sizes['to_proto']}, to_bytes {sizes['to_bytes']}"),
-        ]
+        """Return what it takes to load the model and run it once, and to have it whole in memory."""
+        sizes = self.memory_estimates
+        load, run = sizes["load"], sizes["run"]
+        frugal = sizes["load with low_memory"] + sizes["run with low_memory"]
+        shown = (
+            f"about {format_bytes(load + run)}: {format_bytes(load)} to load, {format_bytes(run)} to run once"
+        )
+        if frugal < _WORTH_SAYING * (load + run):
+            shown += f" (about {format_bytes(frugal)} with low_memory=True)"
+        return [("memory to run", shown), ("memory as proto", f"about {format_bytes(sizes['to_proto'])}")]
+
+    def _shown_labels(self) -> str:
+        if not self.labels:
+            return self.labels_error or "(not in the file)"
+        return f"{len(self.labels)}: {clean_text(', '.join(self.labels), limit=80)}"
+
+    def _preprocessing_rows(self) -> list[tuple[str, str]]:
+        """Return a line for each step."""
+        steps = self.preprocessing or ("(not in the file)",)
+        return [("" if index else "preprocessing", step) for index, step in enumerate(steps)]
 
     def _unknown(self) -> str:
         if not self.unknown_shapes:
@@ -202,19 +216,14 @@ class Summary:
 
 _NODE_HEADER = ("operator", "first output", "shape", "parameters", "MACs")
 _TENSOR_HEADER = ("tensor", "kind", "dtype", "shape", "size")
-_WAYS = ("", " with low_memory", " by reference")
+_WORTH_SAYING = 0.8
+"""The frugal way is named where it takes at most this share of the usual one."""
 _FOLDS = ("Nodes", "Memory by tensor")
 
 
 def _shown_count(count: int) -> str:
     short = format_count(count)
     return short if short == f"{count:,}" else f"{short} ({count:,})"
-
-
-def _shown_labels(labels: tuple[str, ...] | None) -> str:
-    if not labels:
-        return "(not in the file)"
-    return f"{len(labels)}: {clean_text(', '.join(labels), limit=80)}"
 
 
 def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> Summary:
@@ -270,17 +279,24 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
         memory_estimates=memory_estimates(opened, values),
         nodes=nodes,
         tensors=memory,
-        labels=opened.labels,
         preprocessing=_preprocessing_steps(opened),
+        **_labels(opened),
     )
 
 
-def _preprocessing_steps(model: Model) -> str:
+def _preprocessing_steps(model: Model) -> tuple[str, ...]:
     """Return the steps in words; an entry that cannot be understood is no reason to show nothing."""
     try:
-        return ", ".join(model.preprocessing.steps[1:]) if model.preprocessing else ""
+        return model.preprocessing.steps[1:] if model.preprocessing else ()
     except PreprocessingError as error:
-        return f"(not understood: {error})"
+        return (f"(not understood: {error})",)
+
+
+def _labels(model: Model) -> dict[str, Any]:
+    try:
+        return {"labels": model.labels}
+    except PreprocessingError as error:
+        return {"labels_error": f"(not understood: {error})"}
 
 
 def _weights(model: Model) -> dict[str, Tensor]:

@@ -40,7 +40,19 @@ def labels_to(labels: object) -> dict[str, str]:
 
 
 def labels_from(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return the labels in metadata, or None where there are none that can be read."""
+    """Return the labels in metadata, or None where there are none.
+
+    Raises
+    ------
+    PreprocessingError
+        If there is an entry of ours, and it cannot be understood; what other tools wrote is passed over then.
+    """
+    if LABELS_KEY in metadata and _as_labels(_parse(metadata[LABELS_KEY])) is None:
+        raise PreprocessingError(
+            f"The model's metadata entry {LABELS_KEY!r} is no JSON list of names: it begins with "
+            f"{clean_text(metadata[LABELS_KEY], limit=40)!r}. Give the names with labels=[...]; "
+            "model.with_metadata(labels=[...]) keeps them."
+        )
     for key in (LABELS_KEY, *_FOREIGN_LABEL_KEYS):
         labels = _as_labels(_parse(metadata.get(key, "")))
         if labels:

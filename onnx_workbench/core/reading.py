@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -95,7 +96,8 @@ def _check_is_file(path: Path) -> None:
             f"{shown!r} is no path. For a model in ONNX's text form, give onnx.parser.parse_model(text)."
         )
     if shown.startswith(("http:/", "https:/")):
-        raise ModelNotFoundError(f"{shown!r} is an address. Download the file first, and open the copy.")
+        address = re.sub(":/+", "://", shown, count=1)  # a Path keeps one slash
+        raise ModelNotFoundError(f"{address!r} is an address. Download the file first, and open the copy.")
     folder = path.parent
     near = sorted(item.name for item in folder.glob("*.onnx"))[:5] if folder.is_dir() else []
     where = (

@@ -84,7 +84,7 @@ def advise_on_pictures(
     resized
         Whether pictures of another size count.
     """
-    layout = _layout(expected)
+    layout = picture_layout(expected)
     if layout is None:
         return None
     wanted = dict(zip(layout, expected, strict=True))
@@ -99,7 +99,8 @@ def advise_on_pictures(
     return f": {_what(best)}.\n{_remedy(best, dtype)}"
 
 
-def _layout(expected: Sequence[int | str | None]) -> str | None:
+def picture_layout(expected: Sequence[int | str | None]) -> str | None:
+    """Return ``"NCHW"`` or ``"NHWC"`` if the shape of an input tells which, by where the channels stand."""
     if len(expected) != 4:
         return None
     first, last = expected[1] in _CHANNELS, expected[3] in _CHANNELS

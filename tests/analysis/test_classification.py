@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -331,3 +332,30 @@ def test_classes_that_do_not_exclude_each_other_keep_their_own_probabilities():
     found = ow.classify(ending("y = Sigmoid(logits)"), PICTURES, preprocessing=HOW)
     logits = ow.run(convnet(), BATCH)["logits"].astype(np.float64)
     np.testing.assert_allclose(found.probabilities, 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+def test_a_preprocessing_that_does_not_fit_the_model_is_what_the_error_speaks_of():
+    wrong = ow.Preprocessing(size=(9, 8), layout="NHWC")
+    with pytest.raises(
+        PreprocessingError,
+        match=r"makes \(1, 9, 8, 3\) of a picture \(layout NHWC\), and input 'image' takes \(N, 3, 8, 8\)",
+    ) as raised:
+        ow.classify(
+            ow.open_model(convnet()).with_metadata(preprocessing=wrong), np.zeros((5, 5, 3), np.uint8)
+        )
+    mend = "dataclasses.replace(preprocessing, layout='NCHW', size=(8, 8))"
+    assert mend in str(raised.value)
+    mended = eval(mend, {"dataclasses": dataclasses, "preprocessing": wrong})
+    found = ow.classify(convnet(), np.zeros((5, 5, 3), np.uint8), preprocessing=mended)
+    assert found.probabilities.shape == (1, 4)
+
+
+def test_labels_in_the_file_that_cannot_be_understood_are_named_and_given_ones_win():
+    proto = convnet()
+    proto.metadata_props.add(key="onnx_workbench.labels", value="{stop")
+    steps = ow.Preprocessing(size=(8, 8))
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(PreprocessingError, match=r"is no JSON list of names: it begins with '{stop'"):
+        ow.classify(proto, picture, preprocessing=steps)
+    found = ow.classify(proto, picture, preprocessing=steps, labels=list("abcd"))
+    assert set(found.labels) == set("abcd")

@@ -23,8 +23,8 @@ parameters      512
 MACs            27.7 k at N=1
 weights         2 KiB
 values at peak  8 KiB
-memory to load + run  8.01 MiB + 5.69 KiB (low_memory: 8.01 MiB + 4.67 KiB; reference: 8 MiB + 39.3 KiB)
-memory to convert  to_proto 4.48 KiB, to_bytes 2.68 KiB
+memory to run   about 8.01 MiB: 8.01 MiB to load, 5.69 KiB to run once
+memory as proto  about 4.48 KiB
 opset           ai.onnx 20; IR version 10
 written by      (not said)
 labels          (not in the file)
@@ -227,3 +227,21 @@ def test_a_model_of_no_nodes_and_one_of_no_inputs_are_summed_up():
 def test_an_input_that_is_an_output_keeps_its_shape():
     summary = ow.summarize(model("g (float[N,3] x) => (float[N,3] x) { }"))
     assert (summary.unknown_shapes, [t.shape for t in summary.tensors]) == (0, [(1, 3)])
+
+
+def test_every_step_of_the_preprocessing_is_shown_in_a_line_of_its_own():
+    steps = ow.Preprocessing(size=(8, 8), mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    summary = ow.summarize(ow.open_model(convnet()).with_metadata(preprocessing=steps))
+    shown = str(summary).splitlines()
+    first = next(index for index, line in enumerate(shown) if line.startswith("preprocessing"))
+    assert [line.strip() for line in shown[first + 1 : first + 6]] == [*steps.steps[2:7]]
+    assert "\u2026" not in str(summary)
+
+
+def test_labels_that_cannot_be_understood_are_said_and_hide_nothing_else():
+    proto = convnet()
+    proto.metadata_props.add(key="onnx_workbench.labels", value="{stop")
+    summary = ow.summarize(proto)
+    assert summary.labels is None
+    assert "(not understood: The model's metadata entry 'onnx_workbench.labels'" in str(summary)
+    assert summary.parameters == 512

@@ -11,7 +11,7 @@ import pytest
 from tiny_models import convnet, dense
 
 import onnx_workbench as ow
-from onnx_workbench.core.errors import UnknownSourceError
+from onnx_workbench.core.errors import ModelNotFoundError, UnknownSourceError
 from onnx_workbench.core.model import as_model
 
 
@@ -94,3 +94,10 @@ def test_every_public_function_takes_what_open_model_takes(tmp_path):
 def test_a_graph_alone_is_pointed_to_its_model():
     with pytest.raises(UnknownSourceError, match=r"onnx\.helper\.make_model"):
         ow.open_model(dense().graph)
+
+
+def test_an_address_is_shown_as_it_was_given():
+    with pytest.raises(
+        ModelNotFoundError, match=r"^'https://models\.example/a\.onnx' is an address\. Download"
+    ):
+        ow.open_model("https://models.example/a.onnx")
