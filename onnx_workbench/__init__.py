@@ -9,6 +9,8 @@ from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.images import load_image
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.runtime.profile_result import Profile
+from onnx_workbench.runtime.profiling import profile
 from onnx_workbench.runtime.session import Session, run
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.view import view
@@ -17,6 +19,7 @@ __all__ = [
     "Model",
     "Predictions",
     "Preprocessing",
+    "Profile",
     "Session",
     "Summary",
     "WorkbenchError",
@@ -25,6 +28,7 @@ __all__ = [
     "doctor",
     "load_image",
     "open_model",
+    "profile",
     "run",
     "summarize",
     "view",

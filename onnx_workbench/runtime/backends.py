@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +56,7 @@ class OnnxRuntimeBackend:
         threads: int | None = None,
         providers: Sequence[str] | None = None,
         low_memory: bool | None = None,
+        configure: Callable[[Any], None] | None = None,
     ) -> None:
         import onnxruntime
 
@@ -74,6 +75,8 @@ class OnnxRuntimeBackend:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
             options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        if configure is not None:
+            configure(options)
         model.payloads.verify_unchanged(model.proto)
         if (mapped := model.payloads.for_runtime(model.proto)) is None:
             content = model.to_bytes()
