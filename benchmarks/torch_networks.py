@@ -26,12 +26,12 @@ def conv(inputs, outputs, kernel, stride=1, groups=1, activation=nn.ReLU):
     return nn.Sequential(*layers, *([activation()] if activation else []))
 
 
-def resnet(blocks, *, bottleneck):
+def resnet(blocks, *, bottleneck, narrowest=64, classes=1000):
     """Return ResNet-18 for (2, 2, 2, 2), ResNet-50 for (3, 4, 6, 3) with bottlenecks."""
-    layers = [conv(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1)]
-    inputs = 64
+    layers = [conv(3, narrowest, 7, 2), nn.MaxPool2d(3, 2, 1)]
+    inputs = narrowest
     for stage, count in enumerate(blocks):
-        width = 64 << stage
+        width = narrowest << stage
         outputs = 4 * width if bottleneck else width
         for index in range(count):
             stride = 2 if stage and not index else 1
@@ -51,7 +51,7 @@ def resnet(blocks, *, bottleneck):
             )
             layers.append(Residual(nn.Sequential(*inner), projection))
             inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 1000))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
 def mobilenet():
@@ -153,3 +153,18 @@ NETWORKS = {
     "Encoder": (Encoder, (1, 128, 768)),
     "U-Net": (UNet, (1, 3, 256, 256)),
 }
+
+
+def calibrated(make, shape, seed=0):
+    """Return a network with random weights whose normalization has seen such inputs, in eval mode."""
+    torch.manual_seed(seed)
+    module = make()
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = None
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.normal_(part.bias, std=0.2)
+    with torch.no_grad():
+        for _ in range(2):
+            module.train()(torch.randn(4, *shape[1:]))
+    return module.eval()
