@@ -10,7 +10,8 @@ from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import format_bytes
 from onnx_workbench.core.payloads import Payloads, clear_reference, is_external
 from onnx_workbench.core.protos import content_bytes, tensors_of_model
-from onnx_workbench.core.skim import LARGE_BYTES, field_header
+from onnx_workbench.core.skim import LARGE_BYTES
+from onnx_workbench.core.wire import field_header
 
 LARGEST_PROTO_BYTES = (1 << 31) - 1  # no protobuf parser reads more
 _PIECE_BYTES = 1 << 24

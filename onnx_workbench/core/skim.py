@@ -15,13 +15,10 @@ from typing import BinaryIO
 from onnx import TensorProto
 
 from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.wire import DEEPEST_NESTING, WireReader, field_header
 
 LARGE_BYTES = 1024
 """Tensor contents of this size or more stay in the file; smaller ones (shapes, axes, scalars) are read."""
-
-_DEEPEST_NESTING = 100  # protobuf's own parsers stop there as well
-_WINDOW_BYTES = 1 << 16
-_LARGEST_COPY_BYTES = (1 << 31) - 1  # what protobuf parses at most
 
 
 @dataclass(frozen=True)
@@ -51,71 +48,6 @@ _RAW_LIKE: dict[int, int] = {
 }
 
 
-class _Reader:
-    """Random access to a file of known size through a small window."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size = file, size
-        self.window, self.window_start = b"", 0
-        self.copied = 0
-
-    def read(self, start: int, end: int) -> bytes:
-        """Return the bytes from start to end."""
-        first = start - self.window_start
-        if first >= 0 and end - self.window_start <= len(self.window):
-            return self.window[first : end - self.window_start]
-        self.file.seek(start)
-        wanted = end - start
-        data = self.file.read(max(wanted, min(_WINDOW_BYTES, self.size - start)))
-        if len(data) < wanted:
-            raise ModelFileError(f"the file shrank while it was read: byte {start + len(data):,} is gone")
-        if len(data) <= 2 * _WINDOW_BYTES:
-            self.window, self.window_start = data, start
-        return data[:wanted]
-
-    def copy(self, start: int, end: int) -> bytes:
-        """Return bytes that stay in the skimmed model; of these there may not be too many."""
-        self.copied += end - start
-        if self.copied > _LARGEST_COPY_BYTES:
-            raise ModelFileError("its graph alone, without large weights, has more than 2 GiB")
-        return self.read(start, end)
-
-    def varint(self, position: int, end: int) -> tuple[int, int]:
-        """Return the number at position and the position behind it."""
-        chunk = self.read(position, min(position + 10, end))
-        value = 0
-        for index, byte in enumerate(chunk):
-            value |= (byte & 0x7F) << (7 * index)
-            if byte < 0x80:
-                return value, position + index + 1
-        if len(chunk) < 10:
-            raise ModelFileError(f"it ends in the middle of a number at byte {position:,}")
-        raise ModelFileError(f"no valid number at byte {position:,}")
-
-    def field(self, position: int, end: int) -> tuple[int, int, int, int]:
-        """Return (field number, wire type, where its body starts, where it ends) of the field at position."""
-        key, body = self.varint(position, end)
-        number, wire_type = key >> 3, key & 7
-        if wire_type == 0:
-            _, after = self.varint(body, end)
-        elif wire_type == 1:
-            after = body + 8
-        elif wire_type == 2:
-            length, body = self.varint(body, end)
-            after = body + length
-        elif wire_type == 5:
-            after = body + 4
-        else:
-            raise ModelFileError(f"no ONNX field at byte {position:,} (wire type {wire_type})")
-        if number == 0:
-            raise ModelFileError(f"no ONNX field at byte {position:,} (field number 0)")
-        if after > end:
-            raise ModelFileError(
-                f"the field at byte {position:,} claims {after - body:,} bytes, and {max(0, end - body):,} are left"
-            )
-        return number, wire_type, body, after
-
-
 def skim(file: BinaryIO, size: int, *, location: str) -> bytes:
     """Return a serialized ModelProto whose large tensor contents are references into `location`.
 
@@ -133,14 +65,14 @@ def skim(file: BinaryIO, size: int, *, location: str) -> bytes:
     ModelFileError
         If the bytes are not a whole message in the wire format. The message is the reason alone.
     """
-    return b"".join(_skim_message(_Reader(file, size), 0, size, _MODEL, location, 0))
+    return b"".join(_skim_message(WireReader(file, size), 0, size, _MODEL, location, 0))
 
 
 def _skim_message(
-    reader: _Reader, start: int, end: int, kind: _Kind, location: str, depth: int
+    reader: WireReader, start: int, end: int, kind: _Kind, location: str, depth: int
 ) -> list[bytes]:
-    if depth > _DEEPEST_NESTING:
-        raise ModelFileError(f"its messages are nested more than {_DEEPEST_NESTING} deep")
+    if depth > DEEPEST_NESTING:
+        raise ModelFileError(f"its messages are nested more than {DEEPEST_NESTING} deep")
     if kind is _TENSOR:
         return _skim_tensor(reader, start, end, location)
     pieces: list[bytes] = []
@@ -160,7 +92,7 @@ def _skim_message(
     return pieces
 
 
-def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[bytes]:
+def _skim_tensor(reader: WireReader, start: int, end: int, location: str) -> list[bytes]:
     """Return the pieces of one tensor, its content replaced by a reference if it is large and contiguous."""
     fields: list[tuple[int, int, int, int]] = []
     data_type, external = 0, False
@@ -183,18 +115,3 @@ def _skim_tensor(reader: _Reader, start: int, end: int, location: str) -> list[b
     for key, value in (("location", location), ("offset", str(body)), ("length", str(after - body))):
         reference.external_data.add(key=key, value=value)
     return [reader.copy(start, field_start), reader.copy(after, end), reference.SerializeToString()]
-
-
-def field_header(number: int, length: int) -> bytes:
-    """Return the tag and length that stand before a message."""
-    return _encode_varint(number << 3 | 2) + _encode_varint(length)
-
-
-def _encode_varint(value: int) -> bytes:
-    """Return a number as protobuf's variable-length bytes."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -18,7 +18,7 @@ from tiny_models import convnet, dense, model, random_weights
 
 import onnx_workbench as ow
 from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError
-from onnx_workbench.core.skim import field_header
+from onnx_workbench.core.wire import field_header
 
 
 def with_everything() -> bytes:

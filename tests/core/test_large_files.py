@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto
 from tiny_models import model
 
-from onnx_workbench.core.skim import field_header
+from onnx_workbench.core.wire import field_header
 
 GIGABYTES_3 = 3 << 30
 COLUMNS = 1 << 14

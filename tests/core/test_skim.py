@@ -13,7 +13,8 @@ from tiny_models import dense, model, random_weights
 
 import onnx_workbench as ow
 from onnx_workbench.core.protos import tensors_of_model
-from onnx_workbench.core.skim import LARGE_BYTES, field_header, skim
+from onnx_workbench.core.skim import LARGE_BYTES, skim
+from onnx_workbench.core.wire import field_header
 
 TYPES = (
     np.float32,

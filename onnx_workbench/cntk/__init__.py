@@ -1,0 +1,1 @@
+"""CNTK models and CNTK code, with no CNTK installed."""
