@@ -18,6 +18,7 @@ from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, Workb
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.model import Model
+from onnx_workbench.core.old_opsets import OLDEST_OPSET, default_opset, upgrade_old_opset
 from onnx_workbench.core.payloads import IN_MEMORY, Payloads, is_utf8
 from onnx_workbench.core.serialization import LARGEST_PROTO_BYTES
 from onnx_workbench.core.skim import skim
@@ -136,6 +137,9 @@ def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path |
     if not proto.opset_import:
         # Files of CNTK 2.2 to 2.4 name no opset, and the standard then means opset 1.
         proto.opset_import.append(helper.make_opsetid("", 1))
+    opset = default_opset(proto)
+    if upgrade_old_opset(proto):
+        source += f", brought from opset {opset} to {OLDEST_OPSET}"
     if missing := payloads.check(proto):
         warnings.warn(
             f"The weights of {clean_text(source)} are in {', '.join(map(clean_text, missing[:3]))}, which is not "

@@ -154,10 +154,12 @@ def test_two_nodes_that_write_the_same_value_are_refused():
         ow.open_model(model("g (float[N] x) => (float[N] y) { y = Relu(x)  y = Neg(x) }"))
 
 
-def test_a_model_without_an_opset_means_the_first():
+def test_a_model_without_an_opset_means_the_first_and_is_brought_to_the_oldest_that_runs():
     proto = model("g (float[N] x) => (float[N] y) { y = Relu(x) }")
     del proto.opset_import[:]
-    assert ow.open_model(proto).opsets == {"ai.onnx": 1}
+    opened = ow.open_model(proto)
+    assert opened.opsets == {"ai.onnx": 7}
+    assert opened.source == "ModelProto, brought from opset 1 to 7"
 
 
 @pytest.mark.parametrize("proto", [onnx.ModelProto(), onnx.ModelProto(ir_version=8, producer_name="x")])
