@@ -73,9 +73,7 @@ def test_shapes_that_were_attributes_become_inputs():
         ),  # the name that the input would take
         helper.make_node("Reshape", ["x_shape"], ["y"], shape=[0, -1]),
     ]
-    np.testing.assert_array_equal(
-        run_upgraded(old_model(nodes, {"x": x.shape}), {"x": x}), x.reshape(3, 2, 2)
-    )
+    np.testing.assert_array_equal(run_upgraded(old_model(nodes, {"x": x.shape}), {"x": x}), x.reshape(3, 4))
 
 
 def test_normalisation_and_dropout_are_as_in_inference():
@@ -166,4 +164,3 @@ def test_exports_of_cntk_of_every_age_give_the_published_answers(path):
     model = ow.open_model(path)
     for x, y in zip(published["x"], published["y"], strict=True):
         np.testing.assert_allclose(ow.run(model, x[None])["Plus214_Output_0"][0], y, rtol=1e-4, atol=1e-2)
-    assert ow.summarize(model).parameters == 5998
