@@ -41,14 +41,14 @@ def with_node_names(model: Model) -> Model:
 def _name_nodes(nodes: Sequence[NodeProto]) -> None:
     counts = Counter(node.name for node in nodes)
     taken = {name for name, count in counts.items() if count == 1}
+    numbers: Counter[str] = Counter()
     place = 0
     for node in nodes:
         if not node.name or counts[node.name] > 1:
             name = stem = node.name or f"{node.op_type}_{place}"
-            number = 1
             while name in taken:
-                number += 1
-                name = f"{stem}#{number}"
+                numbers[stem] += 1
+                name = f"{stem}#{numbers[stem]}"
             node.name = name
             taken.add(name)
         place += node.op_type != "Constant"
@@ -75,6 +75,8 @@ class ProfilingBackend(OnnxRuntimeBackend):
             options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, self._level)
         options.enable_profiling = True
         options.profile_file_prefix = str(self._folder / "profile")
+        if self.low_memory:  # then nothing is optimised, and the weights had better stay where they are
+            return
         options.optimized_model_filepath = str(self._folder / _GRAPH)
         for key, value in {"file_name": _WEIGHTS, "min_size_in_bytes": _SMALL_BYTES}.items():
             options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)

@@ -8,6 +8,7 @@ in some kernels is what the file computes in some nodes: those belong together. 
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from onnx_workbench.core.graph_order import captured, execution_order
 
 # NchwcTransformer and its like name a kernel after the value that the node wrote; tokens keep names apart.
 _LAYOUT_NAME = re.compile(r"(?:InsertedPrecisionFreeCast_)?(.+)_nchwc(?:_token_\d+)?", re.DOTALL)
+_TOKEN = re.compile(r"_token_\d+$")  # what Graph::GenerateNodeName adds to a name that is taken
 _SAME_DATA = frozenset({"ReorderInput", "ReorderOutput", "Transpose", "Cast", "Identity", "MemcpyToHost"})
 _SAME_DATA_ROUNDS = 3
 _LONGEST_CHAIN = 16
@@ -155,7 +157,8 @@ class _Level:
 
     def _kept(self, node: NodeProto) -> list[int]:
         """Return what a kernel tells by its name: the node it was, behind those that were fused into it at once."""
-        if (index := self.by_name.get(node.name)) is not None:
+        index = self.by_name.get(node.name, self.by_name.get(_TOKEN.sub("", node.name)))
+        if index is not None:
             return [index] if self.original[index].op_type in node.op_type else []
         layout = _LAYOUT_NAME.fullmatch(node.name)
         if not layout or layout[1] not in self.writers:
@@ -206,12 +209,18 @@ class _Level:
         self, kernels: Sequence[int], nodes: list[int], found: dict[int, tuple[list[int], bool]]
     ) -> None:
         """Give the nodes of a region to its kernels: to those that keep a name theirs, to the others the rest."""
-        kept = {index: [i for i in self._kept(self.optimised[index]) if i in nodes] for index in kernels}
+        inside = set(nodes)
+        kept = {index: inside.intersection(self._kept(self.optimised[index])) for index in kernels}
         if len(kernels) == 1:
-            kept = {}
-        rest = [index for index in nodes if not any(index in own for own in kept.values())] or nodes
+            kept = {kernels[0]: set()}
+        rest = sorted(inside.difference(*kept.values()))
+        if rest and all(kept.values()):  # what goes before or behind a kernel, such as (de)quantisation
+            starts = sorted((min(own), index) for index, own in kept.items())
+            for node in rest:
+                place = bisect.bisect(starts, (node, -1)) - 1
+                kept[starts[max(place, 0)][1]].add(node)
         for index in kernels:
-            found[index] = (sorted(kept.get(index, [])) or rest, False)
+            found[index] = (sorted(kept[index]) or rest or nodes, False)
 
     def _identities(self, names: Iterable[str]) -> set[str]:
         return set().union(*(self.same.get(name, ()) for name in names))

@@ -157,7 +157,7 @@ class Profile:
 
     @property
     def overlays(self) -> dict[str, dict[str, float]]:
-        """Numbers by value name for ``view(model, overlay=profile)``; nodes of subgraphs count for the one around."""
+        """Numbers by value name for ``view(model, overlay=...)``; nodes of subgraphs count for the one around."""
         times: dict[str, float] = {}
         for node in self.nodes:
             key = node.outer or node.key

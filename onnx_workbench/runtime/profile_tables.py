@@ -166,7 +166,6 @@ def _all_nodes(model: Model) -> Iterator[tuple[str, str, str, NodeProto]]:
 
     for node in model.nodes:
         yield entry(node.proto, "", "")
-    while waiting:
-        graph, path, outer = waiting.pop(0)
+    for graph, path, outer in waiting:  # which grows while it is read
         for inner in graph.node:
             yield entry(inner, path, outer)

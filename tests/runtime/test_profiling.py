@@ -174,6 +174,23 @@ def test_a_trace_made_elsewhere_is_placed_as_our_own(exported, tmp_path):
     assert {k.name: k.nodes for k in read.kernels} == {k.name: k.nodes for k in measured.kernels}
 
 
+def test_a_kernel_writes_as_many_bytes_as_the_last_of_its_nodes(exported, tmp_path):
+    """onnxruntime measures what its kernels write; ONNX's shape inference knows what nodes write."""
+    path, inputs = exported
+    trace = raw_trace(str(path), {onnx.load(path).graph.input[0].name: inputs}, tmp_path)
+    events = [event for event in json.loads(trace.read_text()) if event["cat"] == "Node"]
+    measured = {e["name"].removesuffix("_kernel_time"): int(e["args"]["output_size"]) for e in events}
+    found = ow.profile(path, [inputs], from_trace=trace)
+    nodes = {node.key: node for node in found.nodes}
+    checked = [
+        (kernel.name, measured[kernel.name], nodes[kernel.nodes[-1]].output_bytes)
+        for kernel in found.kernels
+        if kernel.operator in {"Conv", "MatMul", "Gemm", "MaxPool", "Softmax", "BiasGelu", "QuickGelu"}
+    ]
+    assert checked
+    assert [name for name, wrote, inferred in checked if wrote != inferred] == []
+
+
 def test_parts_of_fused_kernels_sum_up_to_the_kernels(exported):
     path, inputs = exported
     found = ow.profile(path, [inputs], repeat=3)
@@ -263,6 +280,25 @@ def test_half_precision_is_placed_through_the_casts_that_the_runtime_puts_in():
     assert found.placed_share == 1
     assert nodes["a"].time_ms > 0
     assert all(node.kernels for node in found.nodes)
+
+
+def test_quantised_convolutions_are_placed_with_the_quantisation_around_them():
+    proto = tiny_models.model(
+        """g (float[1,4,8,8] x) => (float[1,4,8,8] z) {
+            q = QuantizeLinear(x, s, zero) d = DequantizeLinear(q, s, zero) k = DequantizeLinear(w, s, zero)
+            c = Conv<pads=[1,1,1,1]>(d, k) cq = QuantizeLinear(c, s, zero) cd = DequantizeLinear(cq, s, zero)
+            e = Conv<pads=[1,1,1,1]>(cd, k) eq = QuantizeLinear(e, s, zero) z = DequantizeLinear(eq, s, zero) }""",
+        s=np.array(0.1, np.float32),
+        zero=np.array(0, np.uint8),
+        w=np.ones((4, 4, 3, 3), np.uint8),
+    )
+    found = ow.profile(proto, repeat=2)
+    nodes = {node.key: node for node in found.nodes}
+    assert found.placed_share == 1
+    assert "QLinearConv" in {kernel.operator for kernel in found.kernels}
+    assert nodes["c"].kernels != nodes["e"].kernels
+    assert min(nodes["c"].time_ms, nodes["e"].time_ms) > 0
+    assert all(node.kernels for node in found.nodes if node.key != "k")
 
 
 def test_names_that_are_missing_repeated_or_odd_are_told_apart():
