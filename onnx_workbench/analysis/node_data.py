@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from onnx_workbench.core.errors import InputError
-from onnx_workbench.core.files import write_atomic
-from onnx_workbench.core.formatting import clean_text, format_bytes
+from onnx_workbench.core.files import read_bounded, write_atomic
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, as_model
 
 _GRADIENT = (
@@ -26,7 +26,7 @@ _GRADIENT = (
 )
 _NOT_FINITE = {"bgColor": "#5b2a86", "textColor": "#ffffff"}
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_LARGEST_FILE = 256 << 20
+_LARGEST_FILE = 64 << 20
 
 
 def save_node_data(
@@ -142,14 +142,7 @@ def read_node_data(path: str | os.PathLike[str], model: object) -> dict[str, dic
 
 def _content(path: str | os.PathLike[str], name: str) -> object:
     try:
-        file_path = Path(path).expanduser()
-        if (size := file_path.stat().st_size) > _LARGEST_FILE:
-            raise InputError(
-                f"{name!r} has {format_bytes(size)}; node data is read up to {format_bytes(_LARGEST_FILE)}."
-            )
-        return json.loads(file_path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{name!r} cannot be read: {error.strerror or error}.") from error
+        return json.loads(read_bounded(path, most_bytes=_LARGEST_FILE))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name!r} is no JSON: {clean_text(str(error), limit=120)}.") from error
 

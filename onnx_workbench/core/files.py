@@ -8,7 +8,41 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onnx_workbench.core.errors import WriteError
+from onnx_workbench.core.errors import InputError, WriteError
+from onnx_workbench.core.formatting import clean_text, format_bytes
+
+
+def read_bounded(path: str | os.PathLike[str], *, most_bytes: int) -> bytes:
+    """Return the content of a file; devices and pipes, which may never end, and folders are no files.
+
+    Raises
+    ------
+    InputError
+        If there is none, it cannot be read, or has more than `most_bytes`.
+    """
+    check_regular(path)
+    name = clean_text(str(path))
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{name!r} cannot be read: {error.strerror or error}.") from error
+    if len(content) > most_bytes:
+        raise InputError(
+            f"{name!r} has more than {format_bytes(most_bytes)}, which is as much as is read of it."
+        )
+    return content
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Raise InputError for what is no file: devices and pipes, which may never end, folders, and what is not there."""
+    name, file_path = clean_text(str(path)), Path(path).expanduser()
+    if not file_path.exists():
+        raise InputError(f"{name!r} cannot be read: No such file or directory.")
+    if not file_path.is_file():
+        raise InputError(
+            f"{name!r} is {'a folder' if file_path.is_dir() else 'a device or a pipe'}: give a file."
+        )
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[bytes]) -> Path:

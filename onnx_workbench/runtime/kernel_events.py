@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from onnx_workbench.core.errors import InputError, WorkbenchError
+from onnx_workbench.core.files import check_regular
 from onnx_workbench.core.formatting import clean_text, format_bytes
 
 _SUFFIX = "_kernel_time"
@@ -45,25 +46,25 @@ class RunEvents:
     kernels: tuple[KernelEvent, ...]
 
 
-def read_events(path: str | os.PathLike[str]) -> list[RunEvents]:
-    """Return the runs in a file of events.
+def read_events(path: str | os.PathLike[str], *, may_be_empty: bool = False) -> list[RunEvents]:
+    """Return the runs in a file of events; of a model that computes nothing, runs without kernels.
 
     Raises
     ------
     InputError
         If there is no such file, it is no trace, or holds no kernels of onnxruntime.
     """
-    file_path = Path(path).expanduser()
+    check_regular(path)
     name = clean_text(str(path))
     try:
-        with file_path.open("rb") as file:
+        with Path(path).expanduser().open("rb") as file:
             try:
                 kernels, runs = _sorted_out(_lines(file), name)
             except ValueError:  # no event a line
                 kernels, runs = _sorted_out(_whole(file, name), name)
     except OSError as error:
         raise InputError(f"{name!r} cannot be read: {error.strerror or error}.") from error
-    if not kernels:
+    if not kernels and not may_be_empty:
         raise InputError(
             f"{name!r} is a trace without kernels of onnxruntime. Expected is what SessionOptions.enable_profiling "
             "writes, or Profile.save()."
@@ -190,7 +191,7 @@ def _spans(outer: KernelEvent, inner: KernelEvent) -> bool:
 def _by_run(kernels: list[KernelEvent], runs: list[tuple[float, float]]) -> list[RunEvents]:
     """Return kernels by the run in whose time they started; all in one where no run was noted."""
     runs.sort()
-    if not runs:
+    if not runs and kernels:
         end = max(kernel.start_us + kernel.duration_us for kernel in kernels)
         runs = [(kernels[0].start_us, end - kernels[0].start_us)]
     found: list[list[KernelEvent]] = [[] for _ in runs]
@@ -199,4 +200,4 @@ def _by_run(kernels: list[KernelEvent], runs: list[tuple[float, float]]) -> list
         while place + 1 < len(runs) and kernel.start_us >= runs[place + 1][0]:
             place += 1
         found[place].append(kernel)
-    return [RunEvents(run[1], tuple(part)) for run, part in zip(runs, found, strict=True) if part]
+    return [RunEvents(run[1], tuple(part)) for run, part in zip(runs, found, strict=True)]

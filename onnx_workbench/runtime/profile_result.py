@@ -31,7 +31,8 @@ class KernelTime:
     """One kernel of onnxruntime: its time in a run, and the addresses of the nodes that it stands for.
 
     `layout` tells kernels that only change the layout or dtype of a value for others; their time counts for the node
-    that writes the value. `time_ms` is the median over the runs, without the kernels of its subgraphs.
+    that has the time of the kernel that writes the value. `time_ms` is the median over the runs, without the kernels of
+    its subgraphs.
     """
 
     name: str

@@ -128,15 +128,20 @@ def node_times(
     operators = {key: operator for key, operator, _, _ in found}
     times: dict[str, float] = dict.fromkeys(operators, 0.0)
     by_node: dict[str, list[KernelTime]] = {}
-    for kernel in kernels:
-        for key, part in shares(kernel, operators).items():
+    parts: dict[str, dict[str, float]] = {}
+    for kernel in sorted(kernels, key=lambda kernel: kernel.layout):
+        mine = shares(kernel, operators)
+        if kernel.layout and len(kernel.nodes) == 1:  # counts for whom the value costs its time already
+            mine |= parts.get(kernel.nodes[0], {})
+        for key, part in mine.items():
             times[key] += part * kernel.time_ms
             by_node.setdefault(key, []).append(kernel)
+            parts.setdefault(key, mine)
     weights = model.constants | model.initializers
     rows = []
     for key, operator, outer, node in found:
-        mine = by_node.get(key, [])
-        others = dict.fromkeys(other for kernel in mine for other in kernel.nodes if other != key)
+        ran = by_node.get(key, [])
+        others = dict.fromkeys(other for kernel in ran for other in kernel.nodes if other != key)
         sizes = [size_of(values[name]) if name in values else None for name in node.output if name]
         known = None if outer or None in sizes else sum(size for size in sizes if size is not None)
         rows.append(
@@ -144,7 +149,7 @@ def node_times(
                 key,
                 operator,
                 times[key],
-                tuple(dict.fromkeys(kernel.name for kernel in mine)),
+                tuple(dict.fromkeys(kernel.name for kernel in ran)),
                 tuple(others),
                 written.get(key) if known is None else known,
                 sum(weights[name].size_bytes for name in dict.fromkeys(node.input) if name in weights),

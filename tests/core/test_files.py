@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onnx_workbench.core.errors import WriteError
-from onnx_workbench.core.files import write_atomic
+from onnx_workbench.core.errors import InputError, WriteError
+from onnx_workbench.core.files import read_bounded, write_atomic
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder that nobody may write to, root included")
@@ -50,3 +50,20 @@ def test_pieces_may_be_empty(tmp_path):
     pieces = [b"", memoryview(b""), b"a", memoryview(bytearray(b"bc"))]
     assert write_atomic(tmp_path / "x", pieces).read_bytes() == b"abc"
     assert write_atomic(tmp_path / "x", b"").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/dev/zero", "a device or a pipe"), ("/", "a folder"), ("/nowhere", "No such file")],
+)
+def test_what_may_never_end_is_not_read(path, message):
+    with pytest.raises(InputError, match=message):
+        read_bounded(path, most_bytes=100)
+
+
+def test_a_file_is_read_up_to_its_bound(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    assert read_bounded(path, most_bytes=100) == b"x" * 100
+    with pytest.raises(InputError, match="more than 99 B"):
+        read_bounded(path, most_bytes=99)

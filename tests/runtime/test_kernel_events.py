@@ -104,3 +104,9 @@ def test_odd_numbers_in_arguments_count_as_nothing(tmp_path):
     odd["args"] |= {"output_size": "9" * 5000, "provider": ["x"], "op_name": {"y": 1}}
     (run,) = read_events(written(tmp_path, [odd]))
     assert run.kernels[0].output_bytes == 0
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/"])
+def test_what_is_no_file_is_not_read(path):
+    with pytest.raises(InputError, match=r"a device or a pipe|a folder"):
+        read_events(path)

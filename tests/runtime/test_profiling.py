@@ -351,6 +351,25 @@ def test_a_saved_profile_is_a_chrome_trace_that_reads_back(tmp_path):
     )
 
 
+def test_a_model_that_computes_nothing_has_an_empty_profile():
+    proto = tiny_models.model("g () => (float[1] y) { y = Constant<value = float[1] {2.0}>() }")
+    found = ow.profile(proto, {}, repeat=2)
+    assert (found.kernels, found.time_ms, found.placed_share, len(found.runs_ms)) == ((), 0, 1, 2)
+    assert "0 nodes" not in str(found) + found._repr_html_()
+
+
+def test_a_change_of_layout_counts_for_the_node_that_has_the_time_of_the_value():
+    proto = tiny_models.model(
+        "g (float[1,16,16,16] x) => (float[1,16,16,16] z) { a = Conv<pads=[1,1,1,1]>(x, w) z = Relu(a) }",
+        w=tiny_models.random_weights(16, 16, 3, 3),
+    )
+    found = ow.profile(proto, repeat=2)
+    nodes = {node.key: node for node in found.nodes}
+    if any(kernel.layout for kernel in found.kernels):  # not on processors without such kernels
+        assert nodes["a"].time_ms == pytest.approx(found.time_ms)
+    assert nodes["z"].time_ms == 0
+
+
 def test_a_profile_shows_itself_and_is_json():
     found = ow.profile(tiny_models.convnet(), repeat=2)
     assert "100.0 % of that time" in str(found)
