@@ -199,5 +199,8 @@ def _by_run(kernels: list[KernelEvent], runs: list[tuple[float, float]]) -> list
     for kernel in kernels:
         while place + 1 < len(runs) and kernel.start_us >= runs[place + 1][0]:
             place += 1
-        found[place].append(kernel)
+        if (
+            kernel.start_us <= runs[place][0] + runs[place][1] + _ROUNDING_US
+        ):  # else of a run that was not noted
+            found[place].append(kernel)
     return [RunEvents(run[1], tuple(part)) for run, part in zip(runs, found, strict=True)]

@@ -22,8 +22,9 @@ from onnx_workbench.runtime.profile_result import Profile
 from onnx_workbench.runtime.profile_tables import Places, kernel_times, node_times
 from onnx_workbench.runtime.session import Session
 
-_MOST_EVENTS = 400_000
+_MOST_EVENTS = 200_000
 """onnxruntime keeps each event in memory, about a kilobyte, until profiling ends."""
+_REPEATING = frozenset({"Loop", "Scan"})
 _LEVELS = ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC")
 _NEARLY_ALL = 0.999
 
@@ -111,33 +112,48 @@ def _measured(
     model: Model, inputs: object, folder: Path, counts: tuple[int, int], options: dict[str, Any]
 ) -> Profile:
     named = with_node_names(model)
+    repeat, warmup, notes = _fitting(named, inputs, folder, counts, options)
     start = time.perf_counter()
     engine = ProfilingBackend(named, folder, **options)
     loaded = time.perf_counter() - start
     session = _ProfilingSession(named, engine)
     placed = place(named.proto.graph, engine.graph)
-    repeat, warmup = counts
-    fitting = max(1, _MOST_EVENTS // max(1, _count(placed)) - warmup - 1)
-    walls, interrupted = _run_often(session, inputs, min(repeat, fitting), warmup)
-    events = read_events(engine.end(), may_be_empty=True)
-    runs = events[-(len(walls) - 1 - warmup) :]
-    notes = [f"{fitting} runs instead of {repeat}: more events would not fit."] if fitting < repeat else []
+    walls, interrupted = _run_often(session, inputs, repeat, warmup)
+    runs = read_events(engine.end(), may_be_empty=True)
+    before = 1 + warmup if len(runs) > 1 + warmup else 0
+    if len(runs) < len(walls):
+        notes += (f"onnxruntime noted only {len(runs)} of {len(walls)} runs: it stops at a million events.",)
     return _profile(
         model,
         session.shapes(inputs),
-        runs,
+        runs[before : len(walls)],
         placed,
         provider=", ".join(engine.providers),
         runs_ms=tuple(wall * 1e3 for wall in walls[1 + warmup :]),
         load_ms=loaded * 1e3,
         first_run_ms=walls[0] * 1e3,
         interrupted=interrupted,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
-def _count(placed: Sequence[Placed]) -> int:
-    return sum(1 + _count(kernel.inner) for kernel in placed)
+def _fitting(
+    named: Model, inputs: object, folder: Path, counts: tuple[int, int], options: dict[str, Any]
+) -> tuple[int, int, tuple[str, ...]]:
+    """Return as many runs and warming ones as have events that fit into memory, and what to say about it."""
+    repeat, warmup = counts
+    events = len(named.nodes)
+    if any(node.op_type in _REPEATING for node in named.nodes):  # nobody knows how often before it has run
+        engine = ProfilingBackend(named, folder, **options)
+        _ProfilingSession(named, engine).run(inputs)
+        events = sum(len(run.kernels) for run in read_events(engine.end(), may_be_empty=True))
+    room = max(2, _MOST_EVENTS // max(1, events))
+    if 1 + warmup + repeat <= room:
+        return repeat, warmup, ()
+    warmup = min(warmup, max(0, room - 2))
+    repeat = min(repeat, room - 1 - warmup)
+    note = f"{repeat} instead of {counts[0]}: a run has {events:,} events, which onnxruntime keeps in memory."
+    return repeat, warmup, (note,)
 
 
 def _run_often(session: Session, inputs: object, repeat: int, warmup: int) -> tuple[list[float], bool]:

@@ -58,6 +58,11 @@ def test_a_kernel_in_a_subgraph_is_taken_out_of_the_time_of_the_one_around(tmp_p
     assert own[("in", 2)] == own[("in", 5)] == (3, "loop")
 
 
+def test_kernels_of_a_run_that_was_not_noted_to_its_end_count_for_none(tmp_path):
+    runs = read_events(written(tmp_path, [*EVENTS, event("a", 50, 5)]))
+    assert [len(run.kernels) for run in runs] == [2, 1]
+
+
 def test_threads_are_told_apart(tmp_path):
     events = [event("loop", 0, 10, "Loop"), event("other", 2, 3, tid=2)]
     (run,) = read_events(written(tmp_path, events))

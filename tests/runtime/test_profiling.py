@@ -252,6 +252,15 @@ def test_the_time_of_a_loop_does_not_count_its_body_twice():
     assert found.time_ms <= min(found.runs_ms) * 1.5
 
 
+def test_fewer_runs_are_measured_where_their_events_would_not_fit(monkeypatch):
+    monkeypatch.setattr(profiling, "_MOST_EVENTS", 1000)
+    found = ow.profile(control_flow(), control_flow_inputs(trips=100), repeat=10, warmup=3)
+    assert 1 <= len(found.runs_ms) <= 3
+    assert "instead of 10: a run has 20" in str(found)  # 2 kernels a trip, and those of the graph
+    assert {k.nodes: k.calls for k in found.kernels}[("z/body/w1", "z/body/w2")] == 100
+    assert len(ow.profile(control_flow(), control_flow_inputs(trips=1), repeat=10).runs_ms) == 10
+
+
 def test_the_branch_that_ran_has_the_time():
     nodes = {n.key: n for n in ow.profile(control_flow(), control_flow_inputs(condition=False)).nodes}
     assert nodes["y/else_branch/b"].time_ms > 0 == nodes["y/then_branch/a"].time_ms
