@@ -15,7 +15,7 @@ from onnx_workbench.runtime.kernel_events import KernelEvent, RunEvents
 from onnx_workbench.runtime.placement import Placed, address, subgraphs
 from onnx_workbench.runtime.profile_result import KernelCall, KernelTime, NodeTime
 
-_OTHER_NAMES = {"Gemm": "MatMul", "Upsample": "Resize"}
+_OTHER_NAMES = {"Gemm": "MatMul", "Upsample": "Resize", "Conv": "BatchNormalization"}
 """Kernels with another operator's name, and the operator that they do the work of."""
 
 
@@ -40,6 +40,8 @@ class Places:
         Names are looked up in the subgraph where the event was, then anywhere, as sibling subgraphs may repeat them.
         """
         found: dict[int, Placed] = {}
+        unnamed: dict[tuple[int, str], list[KernelEvent]] = {}
+        scopes: dict[int, dict[str, list[Placed]]] = {}
         for event in events:
             outer = None if event.parent is None else found.get(id(event.parent))
             scope = self._top if outer is None else self._inner.get(id(outer), {})
@@ -47,13 +49,38 @@ class Places:
             known = [kernel for kernel in same if kernel.op_type == event.op_type] or [
                 kernel for kernel in same if kernel.op_type in event.op_type
             ]
-            found[id(event)] = known[0] if known else self._unknown(event)
+            if known:
+                found[id(event)] = known[0]
+            elif any(kernel.op_type == event.op_type for kernel in scope.get("", [])):
+                scopes[id(scope)] = scope
+                unnamed.setdefault((id(scope), event.op_type), []).append(event)
+            else:
+                found[id(event)] = self._unknown(event)
+        for (scope_id, op_type), waiting in unnamed.items():
+            _pair(scopes[scope_id], op_type, waiting)
+            found |= {id(event): scopes[scope_id][event.name][0] for event in waiting}
         return [found[id(event)] for event in events]
 
     def _unknown(self, event: KernelEvent) -> Placed:
         kernel = Placed(event.name, event.op_type, ())
         self._anywhere.setdefault(event.name, []).append(kernel)
         return kernel
+
+
+def _pair(scope: dict[str, list[Placed]], op_type: str, events: Sequence[KernelEvent]) -> None:
+    """Give kernels without a name, of functions that onnxruntime expands, the names that their events have.
+
+    Kernels run in the order in which the optimised graph has them. Where their numbers differ, some did not run, and
+    each event stands for all of them.
+    """
+    kernels = [kernel for kernel in scope[""] if kernel.op_type == op_type]
+    names = list(dict.fromkeys(event.name for event in events))
+    if len(names) != len(kernels):
+        nodes = dict.fromkeys(node for kernel in kernels for node in kernel.nodes)
+        kernels = [Placed(name, op_type, tuple(nodes)) for name in names]
+    for name, kernel in zip(names, kernels, strict=True):
+        kernel.name = name
+        scope.setdefault(name, []).insert(0, kernel)
 
 
 def _by_name(placed: Sequence[Placed]) -> dict[str, list[Placed]]:
@@ -107,13 +134,10 @@ def _kernel_time(total: _Sums, runs: int) -> KernelTime:
 
 def shares(kernel: KernelTime, operators: Mapping[str, str]) -> dict[str, float]:
     """Return the part of a kernel's time that each of its nodes gets; the parts sum up to 1."""
-    own = [key for key in kernel.nodes if _does_the_work(_last(operators[key]), kernel.operator)]
+    own = [key for key in kernel.nodes if _last(operators[key]) in kernel.operator]
+    own = own or [key for key in kernel.nodes if operators[key] == _OTHER_NAMES.get(kernel.operator)]
     chosen = own if own and len(kernel.nodes) > 1 else list(kernel.nodes)
     return dict.fromkeys(kernel.nodes, 0.0) | dict.fromkeys(chosen, 1 / len(chosen)) if chosen else {}
-
-
-def _does_the_work(operator: str, kernel: str) -> bool:
-    return operator in kernel or operator == _OTHER_NAMES.get(kernel)
 
 
 def _last(operator: str) -> str:
