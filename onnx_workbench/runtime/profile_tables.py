@@ -149,18 +149,7 @@ def node_times(
 ) -> tuple[NodeTime, ...]:
     """Return time and memory of every node, those of subgraphs behind those of the model's graph."""
     found = list(_all_nodes(model))
-    operators = {key: operator for key, operator, _, _ in found}
-    times: dict[str, float] = dict.fromkeys(operators, 0.0)
-    by_node: dict[str, list[KernelTime]] = {}
-    parts: dict[str, dict[str, float]] = {}
-    for kernel in sorted(kernels, key=lambda kernel: kernel.layout):
-        mine = shares(kernel, operators)
-        if kernel.layout and len(kernel.nodes) == 1:  # counts for whom the value costs its time already
-            mine |= parts.get(kernel.nodes[0], {})
-        for key, part in mine.items():
-            times[key] += part * kernel.time_ms
-            by_node.setdefault(key, []).append(kernel)
-            parts.setdefault(key, mine)
+    times, by_node = _by_node(kernels, {key: operator for key, operator, _, _ in found})
     weights = model.constants | model.initializers
     rows = []
     for key, operator, outer, node in found:
@@ -181,6 +170,24 @@ def node_times(
             )
         )
     return tuple(rows)
+
+
+def _by_node(
+    kernels: Sequence[KernelTime], operators: Mapping[str, str]
+) -> tuple[dict[str, float], dict[str, list[KernelTime]]]:
+    """Return for each node its part of the time, and the kernels that it is in."""
+    times = dict.fromkeys(operators, 0.0)
+    by_node: dict[str, list[KernelTime]] = {}
+    parts: dict[str, dict[str, float]] = {}
+    for kernel in sorted(kernels, key=lambda kernel: kernel.layout):
+        mine = shares(kernel, operators)
+        if kernel.layout and len(kernel.nodes) == 1:  # counts for whom the value costs its time already
+            mine |= parts.get(kernel.nodes[0], {})
+        for key, part in mine.items():
+            times[key] += part * kernel.time_ms
+            by_node.setdefault(key, []).append(kernel)
+            parts.setdefault(key, mine)
+    return times, by_node
 
 
 def _all_nodes(model: Model) -> Iterator[tuple[str, str, str, NodeProto]]:

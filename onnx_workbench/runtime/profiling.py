@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.core.value_sizes import buffers_alive, sized_values
 from onnx_workbench.runtime.array_files import random_feeds
@@ -180,23 +181,13 @@ def _from_trace(
 ) -> Profile:
     runs = read_events(path)
     named = with_node_names(model)
-    best: tuple[float, list[Placed]] = (-1.0, [])
-    for level in _LEVELS:  # nobody knows how the session of a trace was made
-        engine = ProfilingBackend(named, folder, level=level, **options)
-        engine.end()
-        placed = place(named.proto.graph, engine.graph)
-        kernels, _, _ = kernel_times(runs, Places(placed))
-        total = sum(kernel.time_ms for kernel in kernels)
-        share = sum(kernel.time_ms for kernel in kernels if kernel.nodes) / (total or 1.0)
-        best = max(best, (share, placed), key=lambda found: found[0])
-        if share > _NEARLY_ALL:
-            break
-    if best[0] <= 0:
-        known = ", ".join(repr(node.name) for node in named.proto.graph.node[:3])
+    engine, placed = _best_placement(named, runs, folder, options)
+    if placed is None:
+        known = ", ".join(repr(clean_text(node.name)) for node in named.proto.graph.node[:3])
+        read = ", ".join(repr(clean_text(event.name)) for event in runs[0].kernels[:3])
         raise InputError(
-            f"None of the kernels in {str(path)!r} is of this model: the trace names "
-            f"{', '.join(repr(e.name) for e in runs[0].kernels[:3])}; the model has nodes such as {known}. Give the "
-            "model that was profiled, from the file that was run."
+            f"None of the kernels in {clean_text(str(path))!r} is of this model: the trace names {read}; the model has "
+            f"nodes such as {known}. Give the model that was profiled, from the file that was run."
         )
     session = _ProfilingSession(named, engine)
     walls = tuple(run.duration_us / 1e3 for run in runs)
@@ -205,12 +196,31 @@ def _from_trace(
         model,
         session.shapes(inputs),
         runs,
-        best[1],
+        placed,
         provider=", ".join(providers),
         runs_ms=walls,
         load_ms=None,
         first_run_ms=None,
     )
+
+
+def _best_placement(
+    named: Model, runs: Sequence[RunEvents], folder: Path, options: dict[str, Any]
+) -> tuple[ProfilingBackend, list[Placed] | None]:
+    """Return the kernels of the optimised graph that explains most of a trace; None if none explains anything."""
+    most, best = (0.0, 0), None  # of time, then of kernels: all may have taken less than a microsecond
+    for level in _LEVELS:  # nobody knows how the session of a trace was made
+        engine = ProfilingBackend(named, folder, level=level, **options)
+        engine.end()
+        placed = place(named.proto.graph, engine.graph)
+        kernels, _, _ = kernel_times(runs, Places(placed))
+        known = [kernel for kernel in kernels if kernel.nodes]
+        found = (sum(kernel.time_ms for kernel in known), len(known))
+        if found > most:
+            most, best = found, placed
+        if found[1] and found[0] >= _NEARLY_ALL * sum(kernel.time_ms for kernel in kernels):
+            break
+    return engine, best
 
 
 def _profile(

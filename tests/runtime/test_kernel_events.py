@@ -104,6 +104,14 @@ def test_a_trace_of_another_model_is_refused(tmp_path):
         ow.profile(tiny_models.dense(), from_trace=written(tmp_path, EVENTS))
 
 
+def test_a_trace_in_which_nothing_took_a_microsecond_is_read(tmp_path):
+    trace = written(tmp_path, [event("MatMul_0", 0, 0, "MatMul"), run_of(0, 0)])
+    found = ow.profile(tiny_models.dense(), from_trace=trace)
+    assert (found.time_ms, found.nodes[0].kernels) == (0, ("MatMul_0",))
+    assert "y" in str(found.overlays["time in ms"])
+    assert str(found)
+
+
 def test_odd_numbers_in_arguments_count_as_nothing(tmp_path):
     odd = event("a", 0, 1)
     odd["args"] |= {"output_size": "9" * 5000, "provider": ["x"], "op_name": {"y": 1}}
