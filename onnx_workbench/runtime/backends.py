@@ -151,6 +151,28 @@ class _ReferenceBackend:
             raise RunError(f"ONNX's reference evaluator failed: {reason}") from error
 
 
+class Doorkeeper:
+    """Knows the inputs of a model, and computes nothing."""
+
+    def __init__(self, model: Model) -> None:
+        self.inputs, self._defaults = _with_channels(model), _defaults(model)
+        self.output_names = tuple(value.name for value in model.outputs)
+        self.weighed_bytes = 0
+
+    def check(self, feeds: Feeds) -> None:
+        """Raise if the inputs do not fit."""
+        if advice := advise(self.inputs, feeds, self._defaults):
+            raise InputError(advice)
+
+    def weigh(self, model: Model, feeds: Feeds) -> None:
+        """Refuse nothing."""
+
+    def run(self, output_names: Sequence[str], feeds: Feeds) -> list[Any]:
+        """Return nothing."""
+        del output_names, feeds
+        return []
+
+
 def model_backend(
     model: Model,
     backend: str,

@@ -12,7 +12,7 @@ from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError, 
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.model import Model, as_model
-from onnx_workbench.runtime.backends import Backend, OnnxRuntimeBackend, model_backend
+from onnx_workbench.runtime.backends import Backend, Doorkeeper, OnnxRuntimeBackend, model_backend
 from onnx_workbench.runtime.isolated_backend import IsolatedBackend
 from onnx_workbench.runtime.isolation import Limits
 from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
@@ -160,6 +160,10 @@ class Session:
         arrays = {f"output_{index}": array for index, array in enumerate(self._engine.run((), feeds))}
         return arrays if outputs is None else {name: arrays[name] for name in _checked(outputs, arrays)}
 
+    def named_arrays(self, inputs: object) -> dict[str, Any]:
+        """Return inputs, in any form that `run` takes, as arrays by name; they are not checked further."""
+        return self._as_arrays(self._by_name(inputs))
+
     def _by_name(self, inputs: object) -> dict[str, Any]:
         if isinstance(inputs, Mapping):
             return dict(inputs)
@@ -198,6 +202,20 @@ class Session:
         low = ", low memory" if getattr(self._engine, "low_memory", False) else ""
         alone = ", isolated" if isinstance(self._engine, IsolatedBackend) else ""
         return f"Session({what!r}, backend={self.backend!r}{low}{alone})"
+
+
+class InputDoor(Session):
+    """What a session says of inputs, without loading the model: for runs that take it in pieces."""
+
+    def __init__(self, model: Model) -> None:
+        self._doorkeeper = Doorkeeper(model)
+        self._join(model, "onnxruntime", self._doorkeeper)
+
+    def feeds(self, inputs: object) -> dict[str, Any]:
+        """Return arrays by input name; what does not fit raises InputError with the line that mends it."""
+        feeds = self.named_arrays(inputs)
+        self._doorkeeper.check(feeds)
+        return feeds
 
 
 class _KeptSession(Session):

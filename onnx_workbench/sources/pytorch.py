@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
-import logging
 import shutil
 import sys
 import tempfile
@@ -25,13 +23,13 @@ from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import read_path
+from onnx_workbench.runtime.quiet_torch import quiet_torch
 from onnx_workbench.sources.pytorch_graph import tidy
 from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
 from onnx_workbench.sources.pytorch_names import Names, names_of_inputs, names_of_outputs
 
 BATCH_DIMENSION = "N"
 _FAULTS = (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError, AttributeError)
-_NOISY_LOGGERS = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def export(
@@ -232,7 +230,7 @@ def _export_program(
         positional = (*positional, {})  # torch takes a dict at the end for the keywords
     folder = Path(tempfile.mkdtemp(prefix="onnx-workbench-"))
     try:
-        with _quiet():
+        with quiet_torch():
             program = torch.onnx.export(
                 source,
                 positional,
@@ -353,24 +351,3 @@ def _eval_mode(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress, deprecations and missing-package notices from the user."""
-    loggers = [logging.getLogger(name) for name in _NOISY_LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)  # whole graphs are logged as errors; the exception says enough
-    try:
-        unseen = io.StringIO()
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(unseen),
-            contextlib.redirect_stderr(unseen),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -11,8 +11,9 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import captured
 from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.model import Model
+from onnx_workbench.core.provenance import ModulePath, module_path
 from onnx_workbench.views.graph_layout import Layout, lay_out
-from onnx_workbench.views.modules import ModulePath, groups_within, module_path
+from onnx_workbench.views.modules import groups_within
 from onnx_workbench.views.node_lines import format_product, salient_line
 from onnx_workbench.views.operator_families import family_of
 from onnx_workbench.views.text_width import text_width

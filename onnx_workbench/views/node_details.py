@@ -11,8 +11,8 @@ from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.graph_parts import Node, Tensor
 from onnx_workbench.core.model import Model
+from onnx_workbench.core.provenance import module_path
 from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
-from onnx_workbench.views.modules import module_path
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.widget_state import attribute_rows
 

@@ -5,9 +5,10 @@ import pytest
 from onnx import helper
 from tiny_models import convnet, model
 
+from onnx_workbench.core.provenance import module_path
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.drawn_graph import draw_small, draw_whole, is_constant
-from onnx_workbench.views.modules import groups_within, module_path
+from onnx_workbench.views.modules import groups_within
 from onnx_workbench.views.text_width import text_width
 
 

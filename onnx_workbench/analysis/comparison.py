@@ -1,0 +1,360 @@
+"""compare: for each node the error that it carries on and the error that it adds, and who is to blame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onnx_workbench.analysis.pairing import Pairing, Verdict
+from onnx_workbench.analysis.step_sources import example_inputs, steps_of, title_of
+from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
+from onnx_workbench.core.model import Model, as_model
+from onnx_workbench.runtime.live_module import is_live_module
+from onnx_workbench.runtime.session import Session
+from onnx_workbench.runtime.steps import Step
+
+_MOST_WALKS = 12
+_ROWS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ComparedValue:
+    """One value of the run under test. Errors are in units of the value's own scale, its largest expected magnitude.
+
+    Attributes
+    ----------
+    name
+        Name of the value.
+    twin
+        Its name on the other side; None if it has no twin there.
+    own_error
+        What its node adds, fed with the other side's values; NaN if it has no twin.
+    carried_error
+        How far it is off in the whole run; NaN if that was not measured.
+    threshold
+        What rounding explains of `own_error`.
+    problem
+        Why it cannot be compared: shape, dtype, NaN or infinities.
+    """
+
+    name: str
+    twin: str | None
+    op_type: str
+    shape: tuple[int, ...]
+    dtype: str
+    own_error: float
+    carried_error: float
+    threshold: float
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Blame:
+    """A node that adds more error than rounding explains.
+
+    Attributes
+    ----------
+    key
+        The node: the first value that it writes.
+    op_type
+        Its operator.
+    own_error, carried_error, threshold
+        As for `ComparedValue`.
+    why
+        What is wrong, in words.
+    module_path, source_line
+        Where it comes from, as far as the exporter noted it.
+    region
+        Keys of all nodes that may have done it, if the other side has no values between them; else the one.
+    """
+
+    key: str
+    op_type: str
+    own_error: float
+    carried_error: float
+    threshold: float
+    why: str
+    module_path: str
+    source_line: str
+    region: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the node, where it comes from, and what is wrong with it."""
+        where = f" in {self.module_path}" if self.module_path else ""
+        line = f" ({self.source_line})" if self.source_line else ""
+        return f"{clean_text(self.op_type)} {clean_text(self.key)!r}{where}{line} {self.why}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found; true when no node adds more error than rounding explains.
+
+    Attributes
+    ----------
+    values
+        Every value of the run under test, in order.
+    blamed
+        The nodes that are to blame, in the order of the graph.
+    unmatched
+        Values of the run under test without a twin: they were judged by the next value that has one.
+    notes
+        What else should be known.
+    complete
+        False if it was stopped.
+    """
+
+    actual: str
+    expected: str
+    values: tuple[ComparedValue, ...]
+    blamed: tuple[Blame, ...]
+    unmatched: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+    _pieces: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nobody is to blame."""
+        return not self.blamed and self.complete
+
+    def __bool__(self) -> bool:
+        """Tell whether nobody is to blame."""
+        return self.passed
+
+    @property
+    def overlays(self) -> dict[str, dict[str, float]]:
+        """Numbers for ``view(model, overlay=...)``: added and carried error of each value, in units of its scale."""
+        return {
+            "added error, share of scale": {v.name: v.own_error for v in self.values if v.twin is not None},
+            "carried error, share of scale": {
+                v.name: v.carried_error for v in self.values if not math.isnan(v.carried_error) or v.problem
+            },
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON can hold it; numbers that are not finite become None."""
+        return {
+            "passed": self.passed,
+            "complete": self.complete,
+            "actual": self.actual,
+            "expected": self.expected,
+            "blamed": [_plain(vars(blame)) for blame in self.blamed],
+            "values": [_plain(vars(value)) for value in self.values],
+            "unmatched": list(self.unmatched),
+            "notes": list(self.notes),
+        }
+
+    def _verdict(self) -> str:
+        compared = sum(value.twin is not None for value in self.values)
+        counted = f"{compared:,} of {len(self.values):,} values compared"
+        if not self.complete:
+            counted += ", then stopped"
+        if not self.blamed:
+            largest = max((v.own_error for v in self.values if v.own_error == v.own_error), default=0.0)
+            return f"{counted}: no node adds more than rounding (at most {largest:.2g} of a value's scale)."
+        nodes = "1 node adds" if len(self.blamed) == 1 else f"{len(self.blamed)} nodes add"
+        wrong = sum(v.carried_error > v.threshold or bool(v.problem) for v in self.values)
+        return f"{counted}: {nodes} an error; {wrong:,} values are off in the end."
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        for blame in self.blamed[:_ROWS_SHOWN]:
+            figures = (_shown(blame.own_error), _shown(blame.threshold), _shown(blame.carried_error))
+            rows.append((blame.op_type, blame.key, *figures, blame.module_path, blame.why))
+        return rows
+
+    def __str__(self) -> str:
+        """Return the verdict, and a line for each node to blame."""
+        parts = [f"{clean_text(self.actual)} against {clean_text(self.expected)}", self._verdict()]
+        if self.blamed:
+            parts.append(text_table(self._rows(), header=_HEADER))
+        if len(self.blamed) > _ROWS_SHOWN:
+            parts.append(f"... and {len(self.blamed) - _ROWS_SHOWN} more")
+        if self.unmatched:
+            parts.append(_about_unmatched(self.unmatched))
+        return "\n".join([*parts, *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        mark = "✓" if self else "✗"
+        table = html_table(self._rows(), header=_HEADER) if self.blamed else ""
+        notes = [_about_unmatched(self.unmatched)] if self.unmatched else []
+        lines = "".join(f"<div>{escape(note, limit=400)}</div>" for note in [*notes, *self.notes])
+        return f"<div><strong>{mark} {escape(self._verdict(), limit=400)}</strong>{table}{lines}</div>"
+
+
+_HEADER = ("operator", "to blame", "adds", "allowed", "carries", "module", "why")
+
+
+def _about_unmatched(names: tuple[str, ...]) -> str:
+    shown = ", ".join(clean_text(name) for name in names[:4]) + (", ..." if len(names) > 4 else "")
+    return (
+        f"Without a twin on the other side: {len(names):,} ({shown}); they were judged by what comes of them."
+    )
+
+
+def _shown(number: float) -> str:
+    return "" if math.isnan(number) else f"{number:.2g}"
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
+
+
+def compare(actual: object, expected: object, inputs: object = None, *, carried: bool = True) -> Comparison:
+    """Compare two runs value by value, and blame the nodes that add an error of their own.
+
+    Each node of `actual` is fed with the values of `expected`: what is then wrong in what it writes, it has done
+    itself. What it makes of the errors before it is measured as well, and blames nobody.
+
+    Parameters
+    ----------
+    actual
+        What is checked: a Model, anything that ``open_model`` takes, a Session, or a live torch module.
+    expected
+        What it is checked against; as `actual`. A live module is run by PyTorch, operation by operation.
+    inputs
+        Arrays, as for ``run``. None makes random ones, seeded, and says so.
+    carried
+        Whether to measure the carried error too; without, it takes about half the time.
+
+    Returns
+    -------
+    Comparison
+        True if no node adds more error than rounding explains, by its dtype and the number of terms it sums.
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit, or cannot be made.
+    RunError
+        If `expected` cannot be run.
+
+    Examples
+    --------
+    >>> model = ow.open_model(network, example_inputs=data.example)
+    >>> found = ow.compare(model, network, data.example)
+    >>> found.passed
+    True
+    """
+    from tqdm.auto import tqdm
+
+    notes: list[str] = []
+    if inputs is None:
+        inputs, note = example_inputs(actual, expected)
+        notes.append(note)
+    if is_live_module(actual) and not is_live_module(expected):
+        actual, expected = expected, actual
+        notes.append("The nodes are those of the ONNX model, which is judged by the live module.")
+    tested = steps_of(actual, inputs)
+    feeds = tested.feeds(inputs)
+    right = steps_of(expected, _for_other(expected, feeds))
+    right_feeds = right.feeds(_for_other(expected, feeds))
+    if len(tested.output_names) != len(right.output_names):
+        raise InputError(
+            f"actual has {len(tested.output_names)} output(s), expected has {len(right.output_names)}: give models of "
+            "the same task."
+        )
+    doubtful: set[int] = set()
+    complete = True
+    for _ in range(_MOST_WALKS):
+        pairing = Pairing(tested, right, feeds, right_feeds, carried=carried, doubtful=doubtful)
+        verdicts: list[Verdict] = []
+        try:
+            with tqdm(total=len(tested.steps), desc="compare", unit="node", leave=False, delay=1) as progress:
+                for found in pairing.walk():
+                    verdicts += found
+                    progress.update()
+        except KeyboardInterrupt:
+            complete = False
+            notes.append("Stopped: the nodes after this were not compared.")
+            break
+        if not pairing.lost or pairing.lost <= doubtful:
+            break
+        doubtful |= pairing.lost
+    return _comparison(actual, expected, verdicts, tuple(notes), complete)
+
+
+def _for_other(side: object, feeds: Mapping[str, Any]) -> object:
+    """Return inputs for the other side: by name if it has the same names, else by their order."""
+    arrays = [value.detach().cpu().numpy() if hasattr(value, "detach") else value for value in feeds.values()]
+    if is_live_module(side):
+        return arrays
+    names = [value.name for value in _model_of(side).inputs]
+    return dict(feeds) if set(names) == set(feeds) else arrays
+
+
+def _model_of(side: object) -> Model:
+    return as_model(side.model if isinstance(side, Session) else side)
+
+
+def _comparison(
+    actual: object,
+    expected: object,
+    verdicts: list[Verdict],
+    notes: tuple[str, ...],
+    complete: bool,
+) -> Comparison:
+    floats = {v.step.index for v in verdicts if v.dtype.startswith(("float", "bfloat", "complex"))}
+    blamed: dict[str, Blame] = {}
+    pieces = {}
+    for verdict in verdicts:
+        if verdict.failed:
+            blame = _blame(verdict, floats)
+            if blame.key not in blamed:
+                blamed[blame.key] = blame
+                pieces[blame.key] = verdict
+    return Comparison(
+        title_of(actual),
+        title_of(expected),
+        tuple(map(_compared, verdicts)),
+        tuple(blamed.values()),
+        tuple(v.name for v in verdicts if v.twin is None and v.step.index in floats),
+        notes,
+        complete,
+        pieces,
+    )
+
+
+def _compared(verdict: Verdict) -> ComparedValue:
+    own, carried = verdict.own, verdict.carried
+    return ComparedValue(
+        verdict.name,
+        verdict.twin,
+        verdict.step.operator,
+        verdict.shape,
+        verdict.dtype,
+        own.relative if own else math.nan,
+        carried.relative if carried else math.nan,
+        verdict.threshold,
+        verdict.reason or (own.problem if own else ""),
+    )
+
+
+def _blame(verdict: Verdict, floats: set[int]) -> Blame:
+    steps: list[Step] = [verdict.step]
+    if verdict.origin is not None and not verdict.reason:
+        steps = [step for step in verdict.origin.steps() if step.index in floats] or steps
+    culprit = steps[-1]
+    own = verdict.own
+    if verdict.reason:
+        why = verdict.reason
+    elif own is None or own.problem:
+        why = own.problem if own else "cannot be compared"
+    else:
+        why = f"adds {own.relative:.2g} of the value's scale, where rounding explains {verdict.threshold:.2g}"
+    return Blame(
+        culprit.outputs[0] if culprit.outputs else verdict.name,
+        culprit.operator,
+        own.relative if own else math.nan,
+        verdict.carried.relative if verdict.carried else math.nan,
+        verdict.threshold,
+        why,
+        culprit.module_path,
+        culprit.source_line,
+        tuple(step.outputs[0] for step in steps if step.outputs),
+    )

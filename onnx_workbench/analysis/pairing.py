@@ -1,0 +1,410 @@
+"""Pairing: one run, step by step, fed with another run's values, and for each value its twin in the other run.
+
+A twin is known by its name where both sides agree on names, and else by its contents: fed with the other side's
+values, a sound step gives the other side's next value. A faulty step gives nothing that the other side knows; then its
+twin is the value with which the steps behind it go on as expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from onnx_workbench.analysis.differences import Difference, difference, is_float, is_telling, may_agree
+from onnx_workbench.analysis.rounding import Origin, limit, plain_limit
+from onnx_workbench.core.errors import RunError
+from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
+
+Array = NDArray[Any]
+
+_AHEAD_STEPS = 40
+_AHEAD_BYTES = 96 << 20
+_DEEPEST = 3
+_ABOUT = 64.0
+
+
+@dataclass
+class Verdict:
+    """What was found about one value of the run under test."""
+
+    name: str
+    step: Step
+    shape: tuple[int, ...]
+    dtype: str
+    twin: str | None = None
+    own: Difference | None = None
+    threshold: float = float("nan")
+    carried: Difference | None = None
+    origin: Origin | None = field(default=None, repr=False)
+    expected: Array | None = field(default=None, repr=False)
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether more error was added than rounding explains."""
+        if self.reason:
+            return True
+        return self.own is not None and not self.own.relative <= self.threshold
+
+
+class _ExpectedValues:
+    """The values of the run that is right, computed as far as they are asked for, and kept while they may be twins."""
+
+    def __init__(self, run: StepwiseRun, feeds: Mapping[str, Any]) -> None:
+        self.run, self.place = run, 0
+        self._raw: dict[str, Any] = dict(feeds)
+        self._last = last_readers(run.steps)
+        self._readers: dict[str, list[Step]] = {}
+        for step in run.steps:
+            for name in step.inputs:
+                self._readers.setdefault(name, []).append(step)
+        self._writer = {name: step for step in run.steps for name in step.outputs}
+        self.held: dict[str, Array] = {}
+        self.done: set[str] = set(run.input_names)
+        self._ancestors: dict[str, int] = {name: 1 << i for i, name in enumerate(run.input_names)}
+        self._bits = {name: 1 << i for i, name in enumerate(run.input_names)}
+        self.confirmed_place = 0
+        self._keep = set(run.output_names)
+        self.inputs = {name: run.array(value) for name, value in feeds.items()}
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a value of this name."""
+        return name in self._writer
+
+    def advance(self) -> bool:
+        """Compute one step more; False at the end."""
+        if self.place >= len(self.run.steps):
+            return False
+        step = self.run.steps[self.place]
+        self.place += 1
+        for name, value in self.run.compute(step, self._raw).items():
+            self._raw[name] = value
+            bits = 1 << len(self._bits)
+            self._bits[name] = bits
+            for read in step.inputs:
+                bits |= self._ancestors.get(read, 0)
+            self._ancestors[name] = bits
+            array = self.run.array(value)
+            if array is not None:
+                self.held[name] = array
+            elif name not in self._readers:
+                self.done.add(name)
+        for name in {*step.inputs, *step.outputs}:
+            if self._last.get(name, -1) <= step.index and name not in self._keep:
+                self._raw.pop(name, None)
+        return True
+
+    def value(self, name: str) -> Array | None:
+        """Return a value by its name, computing as far as it needs; None if it is gone or no array."""
+        while name not in self._bits and self.advance():
+            pass
+        return self.held.get(name)
+
+    def ahead(self) -> Iterator[None]:
+        """Compute further, as far as may be needed and memory allows."""
+        while self.place - self.confirmed_place < _AHEAD_STEPS or self._held_bytes() < _AHEAD_BYTES // 4:
+            if self._held_bytes() > _AHEAD_BYTES or not self.advance():
+                return
+            yield
+
+    def _held_bytes(self) -> int:
+        return sum(array.nbytes for array in self.held.values())
+
+    def follows(self, name: str, twins: list[str]) -> bool:
+        """Tell whether a value depends on all of these."""
+        bits = self._ancestors[name]
+        return all(self._bits.get(twin, 0) & bits for twin in twins)
+
+    def confirm(self, name: str) -> None:
+        """Note that a value has its twin; what only leads to confirmed values is let go."""
+        if (writer := self._writer.get(name)) is not None:
+            self.confirmed_place = max(self.confirmed_place, writer.index + 1)
+        waiting = [name]
+        while waiting:
+            current = waiting.pop()
+            if current in self.done:
+                continue
+            self.done.add(current)
+            if current not in self._keep:
+                self.held.pop(current, None)
+            writer = self._writer.get(current)
+            for read in writer.inputs if writer else ():
+                readers = self._readers.get(read, [])
+                passed = all(all(out in self.done for out in step.outputs) for step in readers)
+                if passed and read not in self.done and read in self._bits:
+                    waiting.append(read)
+
+    def unmatched(self) -> list[str]:
+        """Return the values that nothing was paired with."""
+        return [name for step in self.run.steps for name in step.outputs if name not in self.done]
+
+
+class Pairing:
+    """One walk through the run under test.
+
+    Parameters
+    ----------
+    actual, expected
+        The run under test, and the one that is right.
+    actual_feeds, expected_feeds
+        Their inputs.
+    carried
+        Whether the run under test is also run on its own values.
+    doubtful
+        Indices of steps behind which nothing was recognised in the walk before: their twins are looked for by
+        what follows.
+    """
+
+    def __init__(
+        self,
+        actual: StepwiseRun,
+        expected: StepwiseRun,
+        actual_feeds: Mapping[str, Any],
+        expected_feeds: Mapping[str, Any],
+        *,
+        carried: bool = True,
+        doubtful: set[int] | None = None,
+    ) -> None:
+        self.actual = actual
+        self.expected = _ExpectedValues(expected, expected_feeds)
+        self.fed: dict[str, Any] = dict(actual_feeds)
+        self.own: dict[str, Any] | None = dict(actual_feeds) if carried else None
+        self.twins: dict[str, str] = {}
+        self.origins: dict[str, Origin] = {}
+        self._last = last_readers(actual.steps)
+        self._readers: dict[str, list[Step]] = {}
+        for step in actual.steps:
+            for name in step.inputs:
+                self._readers.setdefault(name, []).append(step)
+        self._doubtful = doubtful or set()
+        self._named_well = self._named_badly = 0
+        self.lost: set[int] = set()
+        self._outputs = dict(zip(actual.output_names, expected.output_names, strict=False))
+        for name, twin in zip(actual.input_names, expected.input_names, strict=False):
+            self.twins[name] = twin
+
+    def walk(self) -> Iterator[list[Verdict]]:
+        """Yield what is found at each step."""
+        for step in self.actual.steps:
+            yield self._take(step)
+            for name in {*step.inputs, *step.outputs}:
+                if self._last.get(name, -1) <= step.index:
+                    self.fed.pop(name, None)
+                    self.origins.pop(name, None)
+                    if self.own is not None:
+                        self.own.pop(name, None)
+
+    def _take(self, step: Step) -> list[Verdict]:
+        read = [name for name in step.inputs if name in self.fed]
+        before = {name: self.origins[name] for name in read if name in self.origins}
+        origin = Origin(step, {name: self.fed[name] for name in read}, before)
+        try:
+            written = self.actual.compute(step, self.fed)
+        except RunError as error:
+            written, trouble = {}, str(error)
+        else:
+            trouble = ""
+        own = self._run_on_its_own(step, written)
+        verdicts = []
+        for name in step.outputs:
+            verdict = self._judge(step, name, origin, written.get(name), trouble)
+            self._measure_carried(verdict, own.get(name))
+            verdicts.append(verdict)
+        if self.own is not None:
+            self.own.update(own)
+        return verdicts
+
+    def _run_on_its_own(self, step: Step, written: dict[str, Any]) -> dict[str, Any]:
+        if self.own is None:
+            return {}
+        if any(name not in self.own for name in step.inputs):
+            return {}
+        if all(self.own[name] is self.fed.get(name) for name in step.inputs):
+            return dict(written)
+        try:
+            return self.actual.compute(step, self.own)
+        except RunError:
+            return {}
+
+    def _measure_carried(self, verdict: Verdict, own: Any) -> None:
+        array = None if own is None else self.actual.array(own)
+        if array is not None and verdict.expected is not None:
+            verdict.carried = difference(array, verdict.expected)
+
+    def _judge(self, step: Step, name: str, origin: Origin, value: Any, trouble: str) -> Verdict:
+        outcome = None if value is None else self.actual.array(value)
+        shape = () if outcome is None else outcome.shape
+        verdict = Verdict(name, step, shape, "" if outcome is None else outcome.dtype.name, origin=origin)
+        if trouble:
+            return self._after_trouble(verdict, trouble)
+        if outcome is None:
+            self._go_on(verdict, value, origin)
+            return verdict
+        found = self._find(step, name, origin, outcome)
+        if found is None:
+            self._go_on(verdict, value, origin)
+            return verdict
+        twin, expected, apart, threshold = found
+        verdict.twin, verdict.own, verdict.threshold, verdict.expected = twin, apart, threshold, expected
+        self._confirm(name, twin, expected)
+        return verdict
+
+    def _after_trouble(self, verdict: Verdict, trouble: str) -> Verdict:
+        """Blame a step that fails on the other side's values, and go on with its twin, if its name tells it."""
+        twin = self._outputs.get(verdict.name, verdict.name)
+        expected = self.expected.value(twin) if self.expected.knows(twin) else None
+        verdict.reason = f"cannot be run on the expected values: {trouble}"
+        if expected is not None:
+            verdict.twin, verdict.expected = twin, expected
+            self._confirm(verdict.name, twin, expected)
+        return verdict
+
+    def _go_on(self, verdict: Verdict, value: Any, origin: Origin) -> None:
+        self.fed[verdict.name] = value
+        self.origins[verdict.name] = origin
+        if verdict.name in self._outputs:
+            self.lost |= {step.index for step in origin.steps()}
+
+    def _confirm(self, name: str, twin: str, expected: Array) -> None:
+        self.fed[name] = expected
+        self.twins[name] = twin
+        self.expected.confirm(twin)
+
+    def _find(
+        self, step: Step, name: str, origin: Origin, outcome: Array
+    ) -> tuple[str, Array, Difference, float] | None:
+        """Return the twin, its value, how far they are apart, and how far they may be."""
+        named = self._named(name)
+        if named is not None:
+            close = self._compare(origin, name, outcome, named[1])
+            if close[0].relative <= close[1]:
+                self._named_well += 1
+                return (*named, *close)
+        if (found := self._by_contents(origin, name, outcome)) is not None:
+            return found
+        is_output = name in self._outputs
+        if named is not None and (
+            is_output
+            or self._named_well > 3 * self._named_badly
+            or self._goes_on(step, name, named[1], origin)
+        ):
+            self._named_badly += not is_output
+            return (*named, *self._compare(origin, name, outcome, named[1]))
+        if is_output:
+            return self._at_output(name, origin, outcome)
+        if step.index in self._doubtful and is_float(outcome):
+            return self._by_what_follows(step, name, origin, outcome)
+        return None
+
+    def _named(self, name: str) -> tuple[str, Array] | None:
+        expected = self.expected.value(name) if self.expected.knows(name) else None
+        return None if expected is None else (name, expected)
+
+    def _compare(
+        self, origin: Origin, name: str, outcome: Array, expected: Array
+    ) -> tuple[Difference, float]:
+        apart = difference(outcome, expected)
+        return apart, limit(self.actual, origin, name, outcome, expected, apart)
+
+    def _by_contents(
+        self, origin: Origin, name: str, outcome: Array
+    ) -> tuple[str, Array, Difference, float] | None:
+        if not is_telling(outcome):
+            return None
+        twins = self._confirmed_before(origin)
+        seen: set[str] = set()
+        steps = self.expected.ahead()
+        while True:
+            for candidate, expected in list(self.expected.held.items()):
+                if candidate in seen or candidate in self.expected.done:
+                    continue
+                seen.add(candidate)
+                if expected.shape != outcome.shape or not is_float(expected):
+                    continue
+                if not self.expected.follows(candidate, twins):
+                    continue
+                rough = _ABOUT * plain_limit(self.actual, origin, outcome, expected)
+                if not may_agree(outcome, expected, rough):
+                    continue
+                apart, threshold = self._compare(origin, name, outcome, expected)
+                if apart.relative <= threshold:
+                    return candidate, expected, apart, threshold
+            if next(steps, self) is self:
+                return None
+
+    def _confirmed_before(self, origin: Origin) -> list[str]:
+        names = origin.feeds()
+        return [self.twins[name] for name in names if name in self.twins]
+
+    def _at_output(
+        self, name: str, origin: Origin, outcome: Array
+    ) -> tuple[str, Array, Difference, float] | None:
+        """Return an output's twin, by its place; if they do not agree, the way to it is walked once more."""
+        twin = self._outputs[name]
+        expected = self.expected.value(twin)
+        if expected is None:
+            return None
+        apart, threshold = self._compare(origin, name, outcome, expected)
+        if not apart.relative <= threshold:
+            self.lost |= {step.index for step in origin.steps()}
+        return twin, expected, apart, threshold
+
+    def _by_what_follows(
+        self, step: Step, name: str, origin: Origin, outcome: Array
+    ) -> tuple[str, Array, Difference, float] | None:
+        """Try each value of the other side in this place, and take the one with which the next steps go on."""
+        twins = self._confirmed_before(origin)
+        for _ in self.expected.ahead():
+            pass
+        for candidate, expected in list(self.expected.held.items()):
+            if candidate in self.expected.done or expected.shape != outcome.shape or not is_float(expected):
+                continue
+            if self.expected.follows(candidate, twins) and self._goes_on(
+                step, name, expected, origin, candidate
+            ):
+                return (candidate, expected, *self._compare(origin, name, outcome, expected))
+        return None
+
+    def _goes_on(
+        self, step: Step, name: str, expected: Array, origin: Origin, candidate: str | None = None
+    ) -> bool:
+        """Tell whether the steps behind, fed with this value, give values that the other side knows."""
+        del step, origin
+        values = {name: expected}
+        ways = [(reader, 1) for reader in self._readers.get(name, [])]
+        while ways:
+            reader, depth = ways.pop(0)
+            if any(read not in values and read not in self.fed for read in reader.inputs):
+                continue
+            fed = {read: values.get(read, self.fed.get(read)) for read in reader.inputs}
+            try:
+                written = self.actual.compute(reader, fed)
+            except RunError:
+                continue
+            for out, value in written.items():
+                values[out] = value
+                array = self.actual.array(value)
+                if array is None:
+                    continue
+                if is_telling(array) and self._is_known(reader, fed, array, candidate):
+                    return True
+                if depth < _DEEPEST:
+                    ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
+        return False
+
+    def _is_known(self, reader: Step, fed: dict[str, Any], array: Array, candidate: str | None) -> bool:
+        origin = Origin(reader, fed, {})
+        for known, expected in list(self.expected.held.items()):
+            if known == candidate or known in self.expected.done or expected.shape != array.shape:
+                continue
+            if not is_float(expected) or (candidate and not self.expected.follows(known, [candidate])):
+                continue
+            rough = _ABOUT * plain_limit(self.actual, origin, array, expected)
+            if may_agree(array, expected, rough):
+                apart = difference(array, expected)
+                if apart.relative <= rough:
+                    return True
+        return False

@@ -1,0 +1,136 @@
+"""How much error of its own a step may add before it is to blame: by dtype, reduction length, and measured noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.analysis.differences import Difference, difference, epsilon, is_float, jittered
+from onnx_workbench.core.errors import RunError
+from onnx_workbench.runtime.steps import Step, StepwiseRun
+
+Array = NDArray[Any]
+
+_UNITS = 4.0
+_UNITS_PER_ROOT = 0.25
+_HALF_UNITS = 1.5
+_NOISE_UNITS = 16.0
+_DRAWS = 2
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a value was computed from: a step, what it was fed, and where those that no twin confirms come from."""
+
+    step: Step
+    fed: Mapping[str, Any] = field(repr=False)
+    unconfirmed: Mapping[str, Origin] = field(repr=False)
+
+    def steps(self) -> list[Step]:
+        """Return the steps since the last confirmed values, in order."""
+        found: dict[int, Step] = {}
+        waiting = [self]
+        while waiting:
+            origin = waiting.pop()
+            if origin.step.index not in found:
+                found[origin.step.index] = origin.step
+                waiting += origin.unconfirmed.values()
+        return [found[index] for index in sorted(found)]
+
+    def feeds(self) -> dict[str, Any]:
+        """Return the confirmed values that those steps were fed with."""
+        found: dict[str, Any] = {}
+        seen: set[int] = set()
+        waiting = [self]
+        while waiting:
+            origin = waiting.pop()
+            if origin.step.index in seen:
+                continue
+            seen.add(origin.step.index)
+            found |= {name: value for name, value in origin.fed.items() if name not in origin.unconfirmed}
+            waiting += origin.unconfirmed.values()
+        return found
+
+
+def plain_limit(run: StepwiseRun, origin: Origin, outcome: Array, expected: Array) -> float:
+    """Return the share of the value's scale that rounding may take, if nothing amplifies it.
+
+    Sums of n rounded terms are off by about the root of n rounding units; half precision is summed in single
+    precision on both sides, and rounded once for each step.
+    """
+    steps = origin.steps()
+    unit = max(epsilon(outcome.dtype), epsilon(expected.dtype))
+    length = max(_reduction_length(run, step, origin, outcome) for step in steps)
+    if unit > 1e-5:
+        return unit * (_HALF_UNITS * len(steps) + 0.01 * math.sqrt(length))
+    return unit * (_UNITS * len(steps) + _UNITS_PER_ROOT * math.sqrt(length))
+
+
+def _reduction_length(run: StepwiseRun, step: Step, origin: Origin, outcome: Array) -> float:
+    """Return about how many terms are summed for one element: what is read, in units of what is written."""
+    sizes = [np.size(value) for name, value in origin.fed.items() if isinstance(value, np.ndarray)]
+    return max(1.0, max(sizes, default=1) / max(1, outcome.size), run.summed_terms(step))
+
+
+def noise(run: StepwiseRun, origin: Origin, name: str, outcome: Array) -> float:
+    """Return by how much the outcome moves if every number on the way moves by one rounding unit."""
+    moved = 0.0
+    for seed in range(_DRAWS):
+        generator = np.random.default_rng(seed)
+        try:
+            shaken = _shaken(run, origin, generator, {})
+        except RunError:
+            return 0.0
+        array = run.array(shaken[name])
+        if array is None or array.shape != outcome.shape:
+            continue
+        found = difference(array, outcome)
+        if not found.problem:
+            moved = max(moved, found.largest)
+    return moved
+
+
+def _shaken(
+    run: StepwiseRun, origin: Origin, generator: np.random.Generator, done: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    # Steps before come first, in order: a long chain must not become a deep recursion.
+    order: dict[int, Origin] = {}
+    waiting = [origin]
+    while waiting:
+        item = waiting.pop()
+        if item.step.index not in order:
+            order[item.step.index] = item
+            waiting += item.unconfirmed.values()
+    for index in sorted(order):
+        item = order[index]
+        fed = {}
+        for name, value in item.fed.items():
+            before = item.unconfirmed.get(name)
+            value = done[before.step.index][name] if before is not None else value
+            array = run.array(value)
+            fed[name] = jittered(array, generator) if array is not None and is_float(array) else value
+        done[index] = run.compute(item.step, fed)
+    values.update(done[origin.step.index])
+    return values
+
+
+def limit(
+    run: StepwiseRun, origin: Origin, name: str, outcome: Array, expected: Array, found: Difference
+) -> float:
+    """Return the share of the scale that is no fault; noise is measured only where the plain limit is passed."""
+    plain = plain_limit(run, origin, outcome, expected)
+    if found.problem or found.relative <= plain:
+        return plain
+    moved = noise(run, origin, name, outcome)
+    if not is_float(outcome):
+        return max(plain, 4 * moved / found.scale if found.scale else 4 * moved)
+    if found.scale == 0:
+        return float("inf") if found.largest <= _NOISE_UNITS * moved else plain
+    units = _NOISE_UNITS if epsilon(outcome.dtype) < 1e-5 else 4.0
+    return max(plain, units * moved / found.scale)

@@ -1,0 +1,66 @@
+"""From whatever holds a model to a run that is taken step by step, and inputs where none were given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model, as_model
+from onnx_workbench.runtime.live_module import is_live_module
+from onnx_workbench.runtime.onnx_steps import OnnxSteps
+from onnx_workbench.runtime.session import Session
+from onnx_workbench.runtime.steps import StepwiseRun
+
+_FREE_SIZE = 2
+
+
+def steps_of(side: object, inputs: object) -> StepwiseRun:
+    """Return a side as steps: a live module by PyTorch, a model by onnxruntime, node by node."""
+    if is_live_module(side):
+        from onnx_workbench.runtime.torch_steps import TorchSteps
+
+        return TorchSteps(side, inputs)
+    if isinstance(side, Session):
+        if side.model is None:
+            raise InputError("Give the live module itself, not a Session of it.")
+        return OnnxSteps(side.model, backend=side.backend)
+    return OnnxSteps(as_model(side))
+
+
+def example_inputs(*sides: object) -> tuple[dict[str, Any], str]:
+    """Return random inputs, seeded, as the first model among the sides declares them, and a note that says so."""
+    for side in sides:
+        model = side.model if isinstance(side, Session) else None if is_live_module(side) else as_model(side)
+        if isinstance(model, Model):
+            generator = np.random.default_rng(0)
+            made = {value.name: _random(value, generator) for value in model.inputs}
+            shown = ", ".join(f"{clean_text(name)} {array.shape}" for name, array in made.items())
+            return made, f"No inputs were given: random ones were made, with seed 0 ({shown})."
+    raise InputError("A live module does not say what inputs it takes: give them, as inputs=array.")
+
+
+def _random(value: Value, generator: np.random.Generator) -> Any:
+    shape = tuple(size if isinstance(size, int) else _FREE_SIZE for size in value.shape or ())
+    dtype = value.dtype or "float32"
+    if value.shape is None or not (dtype == "bool" or dtype.startswith(("float", "int", "uint"))):
+        raise InputError(
+            f"No random value can be made for input {value}: give inputs, a dict of arrays by name."
+        )
+    if dtype == "bool":
+        return generator.integers(0, 2, shape).astype(bool)
+    if dtype.startswith("float"):
+        return generator.standard_normal(shape).astype(dtype)
+    return generator.integers(0, 2, shape).astype(dtype)
+
+
+def title_of(side: object) -> str:
+    """Return what to call a side."""
+    if is_live_module(side):
+        return type(side).__name__
+    if isinstance(side, Session):
+        side = side.model
+    return clean_text(as_model(side).name) if side is not None else "session"

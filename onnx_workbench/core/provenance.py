@@ -1,0 +1,69 @@
+"""Where a node comes from: the module of the source framework, and the line of its program."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.graph_parts import Node
+
+ModulePath = tuple[str, ...]
+
+_LONGEST_NOTE = 4000
+_LONGEST_TRACE = 40_000
+_FRAME = re.compile(r'File "([^"\n]{1,400})", line (\d{1,7})')
+
+
+def module_path(node: Node) -> ModulePath:
+    """Return the modules around a node, outermost first; empty if the file does not tell.
+
+    PyTorch's exporter notes them in the node's metadata (``pkg.torch.onnx.name_scopes``, ``namespace``); older
+    exporters put them into the node's name, with slashes.
+    """
+    metadata = node.metadata
+    return (
+        _from_scopes(metadata.get("pkg.torch.onnx.name_scopes", ""))
+        or _from_namespace(metadata.get("namespace", ""))
+        or tuple(piece for piece in node.name.split("/")[:-1] if piece)
+    )
+
+
+def _from_scopes(note: str) -> ModulePath:
+    """Read ``['', 'layer1', 'layer1.0', 'conv2d']``: the root, the modules, and the operation itself."""
+    if not note or len(note) > _LONGEST_NOTE:
+        return ()
+    try:
+        scopes = ast.literal_eval(note)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    if not isinstance(scopes, list):
+        return ()
+    return tuple(scope for scope in scopes[:-1] if isinstance(scope, str) and scope)
+
+
+def _from_namespace(note: str) -> ModulePath:
+    """Read ``: Net/layer1: Sequential/layer1.0: Block/conv2d: aten.conv2d.default``."""
+    scopes = [piece.split(":")[0].strip() for piece in note[:_LONGEST_NOTE].split("/")]
+    return tuple(scope for scope in scopes[:-1] if scope)
+
+
+def qualified_name(path: ModulePath) -> str:
+    """Return the module's name as ``named_modules`` gives it: scopes repeat the modules around them, or do not."""
+    name = ""
+    for scope in path:
+        name = scope if not name or scope.startswith(f"{name}.") else f"{name}.{scope}"
+    return clean_text(name)
+
+
+def source_line(node: Node) -> str:
+    """Return ``file:line`` of the program that called the node, as the exporter noted it; empty if it did not."""
+    return line_of_trace(node.metadata.get("pkg.torch.onnx.stack_trace", ""))
+
+
+def line_of_trace(trace: str) -> str:
+    """Return ``file:line`` of the innermost frame that is not PyTorch's own, in a stack trace that PyTorch noted."""
+    frames = _FRAME.findall(trace[-_LONGEST_TRACE:])
+    own = [frame for frame in frames if "/torch/" not in frame[0].replace("\\", "/")]
+    chosen = (own or frames)[-1:]
+    return clean_text(f"{chosen[0][0]}:{chosen[0][1]}") if chosen else ""
