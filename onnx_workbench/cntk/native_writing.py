@@ -32,7 +32,7 @@ LARGEST_MESSAGE_BYTES = (1 << 31) - 1
 """What protobuf parses at most; CNTK puts the contents of arrays behind the message from here on."""
 
 _Content = StoredArray | NDArray[Any]
-_VERSION = b"\x08\x01"  # of Dictionary and DictionaryValue
+_VERSION = b"\x08\x02"  # of Dictionary and DictionaryValue, as CNTK 2.7 has it
 
 
 @dataclass

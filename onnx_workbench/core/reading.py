@@ -38,7 +38,7 @@ def read_path(path: str | os.PathLike[str]) -> Model:
         If it is not an ONNX model, truncated, or wrong inside.
     """
     file_path = Path(path).expanduser()
-    _check_is_file(file_path)
+    check_is_file(file_path)
     try:
         if not is_utf8(file_path.name):  # references to weights in it could not be written
             raise ModelFileError("Its file name is not valid UTF-8. Rename the file.")
@@ -47,7 +47,7 @@ def read_path(path: str | os.PathLike[str]) -> Model:
             head = file.read(HEAD_BYTES)
             proto = _parse(file, size, head, location=file_path.name)
         source = f"ONNX file {clean_text(file_path.name)}"
-        return _checked(proto, Payloads(file_path), source=source, path=file_path.absolute())
+        return checked_model(proto, Payloads(file_path), source=source, path=file_path.absolute())
     except ModelFileError as error:
         raise ModelFileError(f"Cannot open {clean_text(str(path))!r} as an ONNX model. {error}") from error
 
@@ -59,7 +59,7 @@ def read_bytes(content: bytes | bytearray | memoryview, *, source: str = "bytes"
     memory = bytes(content)
     try:
         proto = _parse(io.BytesIO(memory), len(memory), memory[:HEAD_BYTES], location=IN_MEMORY)
-        return _checked(proto, Payloads(memory=memory), source=source)
+        return checked_model(proto, Payloads(memory=memory), source=source)
     except ModelFileError as error:
         raise ModelFileError(f"Cannot open these {len(memory):,} bytes as an ONNX model. {error}") from error
 
@@ -75,7 +75,7 @@ def read_proto(proto: ModelProto, *, source: str = "ModelProto") -> Model:
     return read_bytes(proto.SerializeToString(), source=source)
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
     """Raise the error that says why a path is not a file that can be opened."""
     shown = clean_text(str(path))
     try:
@@ -128,7 +128,8 @@ def _parse(file: BinaryIO, size: int, head: bytes, *, location: str) -> ModelPro
     return proto
 
 
-def _checked(proto: ModelProto, payloads: Payloads, *, source: str, path: Path | None = None) -> Model:
+def checked_model(proto: ModelProto, payloads: Payloads, *, source: str, path: Path | None = None) -> Model:
+    """Return the model of a proto that nobody has looked at yet, or say what is wrong in it."""
     graph = proto.graph
     if not proto.HasField("graph") or not (graph.node or graph.output or graph.initializer):
         raise ModelFileError("It holds no graph: it is not an ONNX model, or an empty one.")

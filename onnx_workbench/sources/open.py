@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from onnx import GraphProto, ModelProto
 
+from onnx_workbench.core.content import HEAD_BYTES
 from onnx_workbench.core.errors import UnknownSourceError
 from onnx_workbench.core.model import Model, set_opener
 from onnx_workbench.core.reading import read_bytes, read_path, read_proto
@@ -39,6 +41,28 @@ _SOURCES = (
 )
 
 
+@dataclass(frozen=True)
+class _FileSource:
+    """Files of a format of its own: the module that knows them by their first bytes (`is_content`) and reads them."""
+
+    module: str
+
+
+# A new format of files is one line here and one file beside this one, with `is_content(head)` and
+# `read(source, **options)`.
+_FILE_SOURCES = (_FileSource("onnx_workbench.sources.cntk"),)
+
+
+class _FileModule(Protocol):
+    """What a file in this folder offers that reads a format of its own."""
+
+    def is_content(self, head: bytes) -> bool:
+        """Tell from its first bytes whether a file is of this format."""
+
+    def read(self, source: str | os.PathLike[str] | bytes, **options: Any) -> Model:
+        """Return the ONNX model of a file, or of its content."""
+
+
 def open_model(source: object, **options: Any) -> Model:
     """Return a model from a file, from bytes, from a proto, or exported from a framework's live object.
 
@@ -46,11 +70,13 @@ def open_model(source: object, **options: Any) -> Model:
     ----------
     source
         - a path to an ``.onnx`` file (its weights stay in the file), or its content as bytes;
+        - a path to a native file of CNTK 2 (``.model``, ``.dnn``, ``.cmf``), or its content: no CNTK is needed;
         - an ``onnx.ModelProto``, or an object that holds one as ``model_proto`` (torch's ``ONNXProgram``);
         - a ``torch.nn.Module`` or ``torch.export.ExportedProgram``, which is exported;
         - a `Model`, which is returned unchanged.
     **options
-        For live objects only. PyTorch: ``example_inputs`` (needed, unless ``training.fit`` noted it),
+        For live objects and CNTK files only. CNTK: ``outputs``, ``as_is``, ``labels``, ``preprocessing``; see
+        ``onnx_workbench.sources.cntk.read``. PyTorch: ``example_inputs`` (needed, unless ``training.fit`` noted it),
         ``input_names``, ``output_names``, ``dynamic_batch``, ``opset``, ``labels``, ``preprocessing``; see
         ``onnx_workbench.sources.pytorch.export``.
 
@@ -82,6 +108,8 @@ def open_model(source: object, **options: Any) -> Model:
     if (found := _live_source(source)) is not None:
         module = cast(_SourceModule, importlib.import_module(found.module))
         return module.export(source, **options)
+    if (reader := _file_reader(source)) is not None:
+        return reader.read(cast("str | os.PathLike[str] | bytes", _as_bytes(source)), **options)
     if options and not isinstance(source, type):
         raise UnknownSourceError(
             f"{', '.join(options)}: such options go with a live module that is exported. "
@@ -102,6 +130,30 @@ def _open_onnx(source: object) -> Model:
     if isinstance(getattr(source, "model_proto", None), ModelProto):
         return read_proto(cast(Any, source).model_proto, source=type(source).__name__)
     raise UnknownSourceError(_advice(source))
+
+
+def _as_bytes(source: object) -> object:
+    return bytes(source) if isinstance(source, (bytearray, memoryview)) else source
+
+
+def _file_reader(source: object) -> _FileModule | None:
+    """Return what reads a file that is not ONNX, told by its content."""
+    head = b""
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            path = Path(source).expanduser()
+            if path.is_file():
+                with path.open("rb") as file:
+                    head = file.read(HEAD_BYTES)
+        except (OSError, ValueError):  # no file, or a name that cannot be one: reading it as ONNX says so
+            return None
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        head = bytes(memoryview(source).cast("B")[:HEAD_BYTES])
+    for entry in _FILE_SOURCES if head else ():
+        module = cast(_FileModule, importlib.import_module(entry.module))
+        if module.is_content(head):
+            return module
+    return None
 
 
 def _live_source(source: object) -> _Source | None:

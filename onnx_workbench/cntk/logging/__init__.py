@@ -1,1 +1,0 @@
-"""What CNTK keeps under `cntk.logging`."""

@@ -1,0 +1,177 @@
+"""Nodes and initializers of an ONNX graph while it is put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from onnx_workbench.cntk.native_graph import Leaf, Primitive
+from onnx_workbench.cntk.native_values import StoredArray
+from onnx_workbench.core.errors import ExportError
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.skim import LARGE_BYTES
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A value in the ONNX graph.
+
+    Parameters
+    ----------
+    name
+        In the ONNX graph.
+    shape
+        Static shape, row-major, without dynamic axes.
+    axes
+        How many dynamic axes stand before it: 0, 1 (batch) or 2 (batch and sequence).
+    leaf
+        The parameter or constant that it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    axes: int
+    dtype: np.dtype[Any]
+    leaf: Leaf | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of static dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of entries of one sample."""
+        return math.prod(self.shape)
+
+
+@dataclass
+class Names:
+    """Names that are taken in a graph and in those inside it."""
+
+    taken: set[str] = field(default_factory=set)
+    tried: int = 0
+
+    def new(self, wish: str) -> str:
+        """Return a name like the one wished for that nobody has."""
+        name = wish
+        while name in self.taken:
+            self.tried += 1
+            name = f"{wish}_{self.tried}"
+        self.taken.add(name)
+        return name
+
+
+@dataclass
+class Emitter:
+    """One ONNX graph: the main one, or the body of a recurrence, which shares the main one's initializers."""
+
+    names: Names
+    location: str
+    initializers: list[TensorProto] = field(default_factory=list)
+    nodes: list[NodeProto] = field(default_factory=list)
+    _known: dict[Any, str] = field(default_factory=dict)
+
+    def body(self) -> Emitter:
+        """Return the emitter of a graph inside this one."""
+        return replace(self, nodes=[])
+
+    def node(self, op_type: str, inputs: Iterable[Emitted | str], wish: str = "", **attributes: Any) -> str:
+        """Add a node of one output; return that output's name."""
+        given = [value.name if isinstance(value, Emitted) else value for value in inputs]
+        output = self.names.new(wish or f"{op_type}_{len(self.names.taken)}")
+        self.nodes.append(
+            helper.make_node(op_type, given, [output], name=f"{output}.{op_type}", **attributes)
+        )
+        return output
+
+    def array(self, values: NDArray[Any], wish: str = "constant") -> str:
+        """Add a small constant; equal ones are added once."""
+        key = (values.dtype.str, values.shape, values.tobytes())
+        if key not in self._known:
+            self._known[key] = self.names.new(wish)
+            self.initializers.append(numpy_helper.from_array(values, self._known[key]))
+        return self._known[key]
+
+    def numbers(self, values: Sequence[int]) -> str:
+        """Add a vector of int64."""
+        return self.array(np.array(values, np.int64), "shape")
+
+    def scalar(self, value: float, dtype: np.dtype[Any]) -> str:
+        """Add one number."""
+        return self.array(np.array(value, dtype), "number")
+
+    def leaf(self, leaf: Leaf, name: str, shape: tuple[int, ...] | None = None) -> Emitted:
+        """Return a parameter or constant, its content left in the file if it is large, in the shape asked for."""
+        stored = leaf.value
+        if stored is None:
+            raise ExportError(f"{clean_text(leaf.uid)!r} has no value.")
+        shape = tuple(stored.shape) if shape is None else shape
+        key = (leaf.uid, shape)
+        if key not in self._known:
+            self._known[key] = self.names.new(name)
+            self.initializers.append(self._tensor(stored, self._known[key], shape))
+        return Emitted(self._known[key], shape, 0, leaf.dtype, leaf)
+
+    def _tensor(self, stored: StoredArray | NDArray[Any], name: str, shape: tuple[int, ...]) -> TensorProto:
+        if (
+            isinstance(stored, np.ndarray)
+            or stored.size_bytes < LARGE_BYTES
+            or stored.dtype != stored.stored
+            or len(stored.stretches) != 1
+        ):
+            values = stored if isinstance(stored, np.ndarray) else stored.values()
+            return numpy_helper.from_array(np.ascontiguousarray(values).reshape(shape), name)
+        start, end = stored.stretches[0]
+        tensor = TensorProto(name=name, dims=shape, data_location=TensorProto.EXTERNAL)
+        tensor.data_type = helper.np_dtype_to_tensor_dtype(stored.dtype)
+        for key, value in (("location", self.location), ("offset", str(start)), ("length", str(end - start))):
+            tensor.external_data.add(key=key, value=value)
+        return tensor
+
+    def reshaped(self, value: Emitted, shape: Sequence[int], wish: str = "") -> Emitted:
+        """Return a value with other static dimensions; dynamic axes stay."""
+        target = tuple(shape)
+        if math.prod(target) != value.size:
+            raise ExportError(
+                f"{value.size:,} numbers of shape {value.shape} cannot take the shape {target}."
+            )
+        if target == value.shape and not wish:
+            return value
+        if value.leaf is not None and value.leaf.value is not None:
+            return self.leaf(value.leaf, f"{value.name}_as_{'x'.join(map(str, target))}", target)
+        name = self.node("Reshape", [value, self.numbers([0] * value.axes + list(target))], wish)
+        return Emitted(name, target, value.axes, value.dtype)
+
+    def aligned(self, values: Sequence[Emitted]) -> tuple[list[Emitted], tuple[int, ...], int]:
+        """Return operands that ONNX broadcasts as CNTK does, and the static shape and dynamic axes of the result.
+
+        CNTK aligns the last static dimensions; dynamic axes never take part.
+        """
+        rank, axes = max(value.rank for value in values), max(value.axes for value in values)
+        found: list[Emitted] = []
+        for value in values:
+            if value.axes and value.rank < rank:
+                value = self.reshaped(value, (1,) * (rank - value.rank) + value.shape)
+            if value.axes == 1 and axes == 2:
+                name = self.node("Unsqueeze", [value, self.numbers([1])])
+                value = replace(value, name=name, axes=2)
+            found.append(value)
+        try:
+            shape = tuple(int(n) for n in np.broadcast_shapes(*(value.shape for value in found)))
+        except ValueError as error:
+            listed = ", ".join(str(value.shape) for value in values)
+            raise ExportError(f"Operands of the shapes {listed} cannot be broadcast.") from error
+        return found, shape, axes
+
+
+def refuse(primitive: Primitive, reason: str) -> ExportError:
+    """Return the error for a primitive that cannot be written as ONNX."""
+    named = f" {clean_text(primitive.name)!r}" if primitive.name else ""
+    return ExportError(f"{primitive.operator}{named} ({clean_text(primitive.uid)}): {reason}")
