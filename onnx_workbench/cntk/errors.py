@@ -1,0 +1,21 @@
+"""Errors of the CNTK front, of the builtin classes that CNTK raises."""
+
+from __future__ import annotations
+
+from onnx_workbench.core.errors import WorkbenchError
+
+
+class CntkValueError(WorkbenchError, ValueError):
+    """An argument that does not fit: a shape, a dtype, a name."""
+
+
+class CntkTypeError(WorkbenchError, TypeError):
+    """An argument of the wrong type."""
+
+
+class CntkRuntimeError(WorkbenchError, RuntimeError):
+    """Something that cannot be done with this graph."""
+
+
+class UnsupportedOperatorError(WorkbenchError, NotImplementedError, RuntimeError):
+    """A primitive that this front can show but not compute."""

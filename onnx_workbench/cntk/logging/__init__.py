@@ -1,0 +1,1 @@
+"""What CNTK keeps under `cntk.logging`."""

@@ -1,0 +1,92 @@
+"""Losses: what training makes small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx_workbench.cntk.axis import axis_of
+from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
+from onnx_workbench.cntk.ops.functions import Function
+from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
+from onnx_workbench.cntk.ops.tensors import reduce_log_sum_exp, reduce_sum
+
+__all__ = [
+    "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "squared_error",
+    "weighted_binary_cross_entropy",
+]  # fmt: skip
+
+_SMALL = 1e-6
+"""What CNTK adds to probabilities before it takes their logarithm."""
+
+
+def cross_entropy_with_softmax(
+    output_vector: Any, target_vector: Any, axis: Any = -1, name: str = ""
+) -> Function:
+    """Return the cross entropy of the softmax of an output, one number for each sample.
+
+    Parameters
+    ----------
+    output_vector
+        Logits.
+    target_vector
+        Probabilities, one-hot as a rule.
+    axis
+        Along which the classes lie.
+    name
+        Name of the result.
+    """
+    found = axis_of(axis)
+    index = found.static_axis_index() if found is not None and found.is_static_axis else None
+    if index in {-1, None} or operand(output_vector).rank == 1:
+        return apply("CrossEntropyWithSoftmax", [output_vector, target_vector], name=name)
+
+    def build(x: Any, t: Any) -> Function:
+        return minus(reduce_log_sum_exp(x, axis=index), reduce_sum(element_times(t, x), axis=index))  # type: ignore[no-any-return]
+
+    return as_block_of("CrossEntropyWithSoftmax", build, [output_vector, target_vector], name)
+
+
+def squared_error(output: Any, target: Any, name: str = "") -> Function:
+    """Return the sum of squared differences, one number for each sample."""
+
+    def build(x: Any, t: Any) -> Function:
+        difference = minus(x, t)
+        return reduce_sum(element_times(difference, difference))
+
+    return as_block_of("SquaredError", build, [output, target], name)
+
+
+def binary_cross_entropy(output: Any, target: Any, name: str = "") -> Function:
+    """Return the cross entropy of probabilities and targets of 0 and 1, number by number."""
+
+    def build(x: Any, t: Any) -> Function:
+        where_1 = element_times(t, log(plus(x, _SMALL)))
+        where_0 = element_times(minus(1, t), log(minus(_SMALL + 1, x)))
+        return negate(plus(where_1, where_0))  # type: ignore[no-any-return]
+
+    return as_block_of("BinaryCrossEntropy", build, [output, target], name)
+
+
+def weighted_binary_cross_entropy(output: Any, target: Any, weight: Any, name: str = "") -> Function:
+    """Return the binary cross entropy with a weight for each sample."""
+    return apply("Logistic", [output, target, weight], name=name)
+
+
+def cosine_distance(x: Any, y: Any, name: str = "") -> Function:
+    """Return the cosine of the angle between two vectors."""
+    return apply("CosDistance", [x, y], name=name)
+
+
+def fmeasure(output: Any, target: Any, beta: float = 1) -> Function:
+    """Return 1 minus the F-measure; pictures have one for each class."""
+    out, goal = operand(output), operand(target)
+    if out.rank != goal.rank:
+        raise CntkValueError(
+            f"fmeasure: output has {out.rank} axes and target {goal.rank}; expected as many."
+        )
+    axis = (1, 2) if out.rank == 3 else None
+    found = reduce_sum(out * goal, axis=axis)
+    precision = found / reduce_sum(out, axis=axis)
+    recall = found / reduce_sum(goal, axis=axis)
+    return 1 - (1 + beta**2) * precision * recall / (beta**2 * precision + recall)  # type: ignore[no-any-return]

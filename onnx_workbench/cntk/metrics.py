@@ -1,0 +1,60 @@
+"""Metrics: what is reported beside the loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx_workbench.cntk.axis import axis_of
+from onnx_workbench.cntk.ops.functions import Function
+from onnx_workbench.cntk.ops.operands import apply, as_block_of
+
+__all__ = ["classification_error", "edit_distance_error", "ndcg_at_1"]
+
+
+def classification_error(
+    output_vector: Any,
+    target_vector: Any,
+    axis: Any = -1,
+    topN: int = 1,
+    name: str = "",
+) -> Function:
+    """Return 1 for each sample whose greatest outputs do not hold the target's class, else 0."""
+    found = axis_of(axis)
+    if topN != 1:
+        return apply("ClassificationError", [output_vector, target_vector], {"topN": int(topN)}, name)
+
+    def build(x: Any, t: Any) -> Function:
+        from onnx_workbench.cntk.ops.elementwise import not_equal
+        from onnx_workbench.cntk.ops.tensors import argmax
+
+        return not_equal(argmax(x, axis=found), argmax(t, axis=found))  # type: ignore[no-any-return]
+
+    if found is None or found.static_axis_index(False) == -1:
+        return apply("ClassificationError", [output_vector, target_vector], {"topN": 1}, name)
+    return as_block_of("ClassificationError", build, [output_vector, target_vector], name)
+
+
+def edit_distance_error(
+    input_a: Any,
+    input_b: Any,
+    subPen: float = 1,
+    delPen: float = 1,
+    insPen: float = 1,
+    squashInputs: bool = False,
+    tokensToIgnore: Any = (),
+    name: str = "",
+) -> Function:
+    """Return the edit distance of two sequences; it can be written down, not computed."""
+    attributes = {
+        "SubstitutionPenalty": float(subPen),
+        "DeletionPenalty": float(delPen),
+        "InsertionPenalty": float(insPen),
+        "SquashInputs": bool(squashInputs),
+        "TokensToIgnore": list(tokensToIgnore),
+    }
+    return apply("EditDistanceError", [input_a, input_b], attributes, name)
+
+
+def ndcg_at_1(output: Any, gain: Any, group: Any, name: str = "") -> Function:
+    """Return the normalised discounted cumulative gain of the first rank; not computed."""
+    return apply("NDCG", [output, gain, group], name=name)

@@ -1,0 +1,21 @@
+"""Operators: what graphs are made of, by CNTK's names."""
+
+from __future__ import annotations
+
+from onnx_workbench.cntk.losses import (
+    binary_cross_entropy,
+    cosine_distance,
+    cross_entropy_with_softmax,
+    fmeasure,
+    squared_error,
+    weighted_binary_cross_entropy,
+)
+from onnx_workbench.cntk.metrics import classification_error, edit_distance_error, ndcg_at_1
+from onnx_workbench.cntk.ops import sequence
+from onnx_workbench.cntk.ops.composition import *
+from onnx_workbench.cntk.ops.elementwise import *
+from onnx_workbench.cntk.ops.functions import *
+from onnx_workbench.cntk.ops.inputs import *
+from onnx_workbench.cntk.ops.neural import *
+from onnx_workbench.cntk.ops.tensors import *
+from onnx_workbench.cntk.ops.to_sequence import to_sequence, to_sequence_like

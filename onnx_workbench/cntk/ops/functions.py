@@ -1,0 +1,649 @@
+"""Functions: graphs that are called, evaluated, cloned, saved; made of operators or of Python functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from enum import Enum, unique
+from typing import Any
+
+from onnx_workbench.cntk.axis import UNKNOWN_AXES
+from onnx_workbench.cntk.default_options import default_options
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
+from onnx_workbench.cntk.graph import Copier, complete, functions_below, leaves_of
+from onnx_workbench.cntk.variables import TensorOperators, Variable, new_uid, shape_of
+
+__all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "load_model"]
+
+
+@unique
+class ModelFormat(Enum):
+    """How a model is kept in a file."""
+
+    CNTKv2 = 0
+    ONNX = 1
+
+
+@unique
+class CloneMethod(Enum):
+    """What becomes of parameters in a clone."""
+
+    share = "share"
+    clone = "clone"
+    freeze = "freeze"
+
+
+class Function(TensorOperators):
+    """A graph with outputs: a composite of everything below its root, or one primitive or block.
+
+    Called on variables it returns a new graph, called on arrays it computes. `Function(python_function)`, or the
+    same as a decorator, makes one of a Python function by calling it once on placeholders.
+    """
+
+    _under_construction: list[Variable] = []  # noqa: RUF012 - shared on purpose
+
+    def __new__(cls, *args: Any, **_: Any) -> Any:  # noqa: D102
+        if args and callable(args[0]) and not isinstance(args[0], Function | str):
+            return _from_python(args[0])
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and callable(args[0]) and not isinstance(args[0], Function | str):
+            return
+        self._set_up(*args, **kwargs)
+
+    def _set_up(
+        self,
+        op_name: str,
+        operands: list[Variable],
+        attributes: dict[str, Any] | None = None,
+        name: str = "",
+        *,
+        outputs: int = 1,
+        root: Any = None,
+        block: Any = None,
+        block_map: list[tuple[Variable, Variable]] | None = None,
+        uid: str | None = None,
+    ) -> None:
+        self._op_name, self._name = op_name, name
+        self._operands = operands
+        self._attributes = attributes or {}
+        self._root, self._block, self._block_map = root, block, block_map or []
+        self.uid = uid or new_uid("CompositeFunction" if root else "Block" if block else op_name)
+        self._cache: dict[Any, Any] = {}
+        count = 0 if root or op_name == "Combine" else len(block.outputs) if block else outputs
+        self._made = [
+            Variable(
+                None,
+                None,
+                dynamic_axes=UNKNOWN_AXES,
+                name=name if count == 1 else self._output_name(number),
+                kind="Output",
+                owner=self,
+                uid=f"{self.uid}_Output_{number}",
+            )
+            for number in range(count)
+        ]
+
+    def _output_name(self, number: int) -> str:
+        return self._block.outputs[number].name if self._block else ""
+
+    # What it is
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether it is a whole graph."""
+        return self._root is not None
+
+    @property
+    def is_primitive(self) -> bool:
+        """Whether it is one operator."""
+        return self._root is None
+
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a graph shown as one operator."""
+        return self._block is not None if self._root is None else False
+
+    @property
+    def root_function(self) -> Any:
+        """The primitive or block that computes the outputs."""
+        return self._root if self._root is not None else self
+
+    @property
+    def block_root(self) -> Any:
+        """The root of the graph inside a block."""
+        if not self.root_function._block:
+            raise CntkRuntimeError("block_root: this Function is no block.")
+        return self.root_function._block.root_function
+
+    @property
+    def block_composite(self) -> Any:
+        """The graph inside a block."""
+        return self.root_function._block
+
+    @property
+    def block_arguments_mapping(self) -> list[tuple[Variable, Variable]]:
+        """Placeholders inside a block, each with what stands for it outside."""
+        return list(self.root_function._block_map)
+
+    @property
+    def op_name(self) -> str:
+        """The operator's name."""
+        return "CompositeFunctionOpName" if self.is_composite else self._op_name
+
+    @property
+    def name(self) -> str:
+        """The name given, or nothing."""
+        return self._root.name if self._root is not None else self._name
+
+    @name.setter
+    def name(self, new: str) -> None:
+        if self.name:
+            raise CntkValueError(f"The Function is named {self.name!r} already; a name cannot be changed.")
+        self.root_function._name = new
+        if len(self.root_function._made) == 1:
+            self.root_function._made[0]._name = new
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Fixed arguments of the operator, by CNTK's names."""
+        return self.root_function._attributes  # type: ignore[no-any-return]
+
+    # What it reads and computes
+
+    @property
+    def inputs(self) -> tuple[Variable, ...]:
+        """Operands of a primitive; leaves of a composite."""
+        if self._root is not None:
+            return tuple(leaves_of(self._root))
+        if self._block is None:
+            return tuple(self._operands)
+        inner = {placeholder for placeholder, _ in self._block_map}
+        own = [leaf for leaf in leaves_of(self._block.root_function) if leaf not in inner]
+        mapped = [outer for _, outer in self._block_map]
+        return tuple(dict.fromkeys([*(leaf for leaf in own if leaf not in mapped), *mapped]))
+
+    @property
+    def outputs(self) -> tuple[Variable, ...]:
+        """What it computes."""
+        if self._root is not None:
+            return self._root.outputs  # type: ignore[no-any-return]
+        return tuple(self._operands) if self._op_name == "Combine" else tuple(self._made)
+
+    @property
+    def output(self) -> Variable:
+        """What it computes, if that is one thing."""
+        if len(self.outputs) != 1:
+            raise CntkRuntimeError(
+                f"Output: this Function has {len(self.outputs)} outputs; choose one of .outputs: "
+                f"{', '.join(map(str, self.outputs))}."
+            )
+        return self.outputs[0]
+
+    @property
+    def arguments(self) -> tuple[Variable, ...]:
+        """Inputs and placeholders: what a call must give."""
+        own = (leaf for leaf in self.inputs if leaf.is_input or leaf.is_placeholder or leaf.is_output)
+        return tuple(dict.fromkeys(own))
+
+    @property
+    def parameters(self) -> tuple[Variable, ...]:
+        """What is learnt."""
+        return tuple(leaf for leaf in self.inputs if leaf.is_parameter)
+
+    @property
+    def constants(self) -> tuple[Variable, ...]:
+        """What stays."""
+        return tuple(leaf for leaf in self.inputs if leaf.is_constant)
+
+    @property
+    def placeholders(self) -> tuple[Variable, ...]:
+        """What waits for something to take its place."""
+        return tuple(leaf for leaf in self.inputs if leaf.is_placeholder)
+
+    @property
+    def signature(self) -> tuple[Variable, ...]:
+        """The arguments, without those of a Python function that is just being turned into a Function."""
+        hidden = Function._under_construction
+        return tuple(argument for argument in self.arguments if not any(argument is one for one in hidden))
+
+    @property
+    def type(self) -> Any:
+        """Shape, dtype and axes of the only output."""
+        return self.output.type
+
+    def infer(self, *, lenient: bool) -> bool:
+        """Work out shape, dtype and axes of the outputs of this primitive; tell whether they changed."""
+        from onnx_workbench.cntk.inference import infer
+
+        return infer(self, lenient=lenient)
+
+    # Copying
+
+    def shell(self) -> Function:
+        """Return a copy of this primitive that reads nothing yet."""
+        copy: Function = object.__new__(Function)
+        copy._set_up(
+            self._op_name, [], dict(self._attributes), self._name, outputs=len(self._made), block=self._block
+        )
+        for old, new in zip(self._made, copy._made, strict=True):
+            new._shape, new._axes, new._dtype, new._name = old._shape, old._axes, old._dtype, old._name
+        return copy
+
+    def fill(self, copy: Function, copier: Copier) -> None:
+        """Give a copy its operands and, if it is a block, a graph of its own inside."""
+        copy._operands = [copier.variable(operand) for operand in self._operands]
+        if self._block is None:
+            return
+        inner = Copier(copier.method, {})
+        for leaf in leaves_of(self._block.root_function):
+            if not any(leaf is placeholder for placeholder, _ in self._block_map):
+                inner.replaced[leaf] = copier.variable(leaf)
+        copies = inner.functions([self._block.root_function])
+        root = copies[id(self._block.root_function)]
+        copy._block = composite(root)
+        copy._block_map = [(inner.variable(ph), copier.variable(outer)) for ph, outer in self._block_map]
+
+    def clone(self, method: Any, substitutions: Any = None) -> Function:
+        """Return a copy.
+
+        Parameters
+        ----------
+        method
+            ``CloneMethod.share``, ``clone`` or ``freeze``, or the word: what becomes of parameters.
+        substitutions
+            Variables, or functions for their outputs, and what takes their place.
+        """
+        method = CloneMethod(method).value
+        substitutions = {} if substitutions is None else substitutions
+        if not isinstance(substitutions, dict):
+            raise CntkTypeError("Variable substitution map must be a dictionary")
+        for old, new in substitutions.items():
+            if old is None or new is None:
+                raise AttributeError(
+                    f"Cannot replace node: {old} with node: {new}. Neither node can be None."
+                )
+        replaced = {as_variable(old): as_variable(new) for old, new in substitutions.items()}
+        copier = Copier(method, replaced)
+        root = self.root_function
+        if root.op_name != "Combine" and any(out in replaced for out in root.outputs):
+            return composite(primitive("Combine", [copier.variable(out) for out in root.outputs]))
+        if root.op_name == "Combine" and len(root.outputs) == 1 and root.outputs[0] in replaced:
+            new = replaced[root.outputs[0]]
+            if new.is_output and len(new.owner.outputs) == 1:  # CNTK leaves no trace of such a Combine
+                return composite(new.owner)
+        made = copier.functions([root])[id(root)]
+        complete([made])
+        return composite(made)
+
+    def replace_placeholders(self, substitutions: dict[Any, Any]) -> Function:
+        """Put something in the place of placeholders, in this very graph."""
+        if not isinstance(substitutions, dict):
+            raise CntkTypeError("Variable substitution map must be a dictionary")
+        replaced = {as_variable(old): as_variable(new) for old, new in substitutions.items()}
+        _replace([self.root_function], replaced)
+        complete([self.root_function])
+        return self
+
+    def replace_placeholder(self, substitution: Any) -> Function:
+        """Put something in the place of the only placeholder."""
+        if len(self.placeholders) != 1:
+            raise CntkRuntimeError(
+                f"replace_placeholder: the Function has {len(self.placeholders)} placeholders; expected one. "
+                "Use replace_placeholders({placeholder: replacement})."
+            )
+        return self.replace_placeholders({self.placeholders[0]: substitution})
+
+    def update_signature(self, *types: Any, **named: Any) -> None:
+        """Give arguments shapes or types; placeholders become inputs."""
+        from onnx_workbench.cntk.ops.inputs import input_variable
+
+        replaced = {}
+        for argument, given in self.argument_map(*types, **named).items():
+            if given is None:
+                continue
+            given = Variable._Type._sanitize(given)
+            if isinstance(given, int | tuple):
+                replaced[argument] = input_variable(shape_of(given), name=argument.name)
+            elif isinstance(given, Variable._Type):
+                replaced[argument] = input_variable(name=argument.name, **given)
+            else:
+                raise CntkTypeError(
+                    "update_signature() expects arguments of type int, tuple of int, or Type.Variable; "
+                    f"got {type(given).__name__}."
+                )
+        check_types(replaced)
+        self.replace_placeholders(replaced)
+
+    # Calling
+
+    def argument_map(self, *args: Any, **kwargs: Any) -> dict[Variable, Any]:
+        """Return which argument gets what, by position and by name."""
+        wanted = self.signature
+        if len(args) + len(kwargs) != len(wanted):
+            raise CntkTypeError(
+                f"CNTK Function expected {len(wanted)} arguments, got {len(args) + len(kwargs)}"
+            )
+        found = dict(zip(wanted, args, strict=False))
+        by_name = {variable.name: variable for variable in wanted}
+        for name, value in kwargs.items():
+            if name not in by_name:
+                raise CntkTypeError(f"got an unexpected keyword argument '{name}'")
+            if by_name[name] in found:
+                raise SyntaxError(f"got multiple values for argument '{name}'")
+            found[by_name[name]] = value
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a new graph for variables, values for arrays."""
+        given = self.argument_map(*args, **kwargs)
+        if any(isinstance(value, Function | Variable) for value in given.values()) or not given:
+            from onnx_workbench.cntk.ops.operands import operand
+
+            given = {argument: operand(value, argument.dtype) for argument, value in given.items()}
+            for argument in self.arguments:
+                given.setdefault(argument, argument)
+            check_types(given)
+            return self.clone(CloneMethod.share, given)
+        values = self.forward(given, self.outputs)[1]
+        found = tuple(values[output] for output in self.outputs)
+        return found if len(found) > 1 else found[0]
+
+    def __rshift__(self, other: Any) -> Any:
+        from onnx_workbench.cntk.ops.composition import combine
+
+        outputs = self.outputs
+        if isinstance(other, tuple):
+            return combine([f(outputs[i if len(outputs) > 1 else 0]) for i, f in enumerate(other)])
+        return other(*outputs) if len(outputs) > 1 else other(self)
+
+    def __lshift__(self, other: Any) -> Any:
+        return self(other)
+
+    def eval(
+        self, arguments: Any = None, outputs: Any = None, device: Any = None, as_numpy: bool = True
+    ) -> Any:
+        """Compute: one output gives its value, several a dictionary keyed by Variable.
+
+        Parameters
+        ----------
+        arguments
+            Values by Variable or name, or the value itself if there is one argument. A value is an array with the
+            whole batch, a list of arrays, one for each sample or sequence, or one sample.
+        outputs
+            Variables to compute; all outputs if not given.
+        device
+            Accepted and not used.
+        as_numpy
+            Accepted; values are always NumPy's.
+        """
+        values = self.forward(arguments, outputs, device=device, as_numpy=as_numpy)[1]
+        return values if len(values) > 1 else next(iter(values.values()))
+
+    def forward(
+        self,
+        arguments: Any,
+        outputs: Any = None,
+        keep_for_backward: Any = None,
+        device: Any = None,  # noqa: ARG002 - there is only one
+        as_numpy: bool = True,  # noqa: ARG002
+    ) -> tuple[Any, dict[Variable, Any]]:
+        """Compute, and keep what `backward` needs."""
+        from onnx_workbench.cntk.evaluation import forward  # type: ignore[import-not-found]
+
+        return forward(self, arguments, outputs, keep_for_backward)  # type: ignore[no-any-return]
+
+    def backward(
+        self,
+        state: Any,
+        root_gradients: Any,
+        variables: Any,
+        as_numpy: bool = True,  # noqa: ARG002
+    ) -> dict[Variable, Any]:
+        """Return the gradients of what `forward` computed, given those of its outputs."""
+        from onnx_workbench.cntk.gradients import backward  # type: ignore[import-not-found]
+
+        return backward(self, state, root_gradients, variables)  # type: ignore[no-any-return]
+
+    def grad(
+        self,
+        at: Any,
+        wrt: Any = None,
+        outputs: Any = None,
+        device: Any = None,  # noqa: ARG002
+        as_numpy: bool = True,  # noqa: ARG002
+        grad_root: Any = None,
+    ) -> Any:
+        """Return the gradients of the sum of the output."""
+        from onnx_workbench.cntk.gradients import gradients
+
+        return gradients(self, at, wrt, outputs, grad_root)
+
+    # Names
+
+    def find_all_with_name(self, name: str, depth: int = 0) -> list[Any]:
+        """Return everything with this name; `depth=-1` looks into blocks."""
+        from onnx_workbench.cntk.logging.graph import find_all_with_name
+
+        return find_all_with_name(self, name, depth)
+
+    def find_by_name(self, name: str, depth: int = 0) -> Any:
+        """Return the only thing with this name, or None.
+
+        Raises
+        ------
+        ValueError
+            If several have it.
+        """
+        from onnx_workbench.cntk.logging.graph import find_by_name
+
+        return find_by_name(self, name, depth)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in {"outputs", "output", "this"}:
+            raise AttributeError(f"neither Function nor its output variable has '{name}'")
+        if not hasattr(Variable, name) and name not in _PLAIN_ATTRIBUTES:
+            from onnx_workbench.cntk.logging.graph import find_by_name
+
+            found = find_by_name(self.block_root if self.root_function.is_block else self, name, 1)
+            if found is not None:
+                return found
+        outputs = self.outputs
+        if len(outputs) != 1:
+            raise AttributeError(
+                f"Function does not have '{name}' and it cannot be looked up in its outputs because it does not have "
+                "exactly one"
+            )
+        return getattr(outputs[0], name)
+
+    # Files
+
+    def save(
+        self,
+        filename: Any,
+        format: Any = ModelFormat.CNTKv2,
+        use_external_files_to_store_parameters: bool = False,
+    ) -> None:
+        """Write the graph to a file, as ONNX or in CNTK's native format."""
+        from onnx_workbench.cntk.files import save  # type: ignore[import-not-found]
+
+        save(self, filename, format, external=use_external_files_to_store_parameters)
+
+    @staticmethod
+    def load(model: Any, device: Any = None, format: Any = ModelFormat.CNTKv2) -> Function:  # noqa: ARG004
+        """Open a file or bytes: CNTK's native format, ONNX by CNTK of every age, other ONNX."""
+        from onnx_workbench.cntk.files import load
+
+        return load(model, format)  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        root = self.root_function
+        kind = "Composite"
+        if not self.is_composite or [v.uid for v in self.inputs] == [v.uid for v in root.inputs]:
+            kind = root.op_name
+        arguments = ", ".join(f"{v.name}: {v.type}" if v.name else str(v.type) for v in self.signature)
+        outputs = [str(v.type) for v in self.outputs]
+        result = outputs[0] if len(outputs) == 1 else f"Tuple[{', '.join(outputs)}]"
+        return f"{self.name + ': ' if self.name else ''}{kind}({arguments}) -> {result}"
+
+    __repr__ = __str__
+
+
+_PLAIN_ATTRIBUTES = {"needs_gradient", "is_sparse", "kind", "uid"}
+
+
+def primitive(
+    op_name: str,
+    operands: list[Variable],
+    attributes: dict[str, Any] | None = None,
+    name: str = "",
+    *,
+    outputs: int = 1,
+) -> Function:
+    """Make one operator and work out its shape."""
+    made = Function(op_name, operands, attributes, name, outputs=outputs)
+    made.infer(lenient=False)
+    return made
+
+
+def composite(root: Function) -> Function:
+    """Return the whole graph below a primitive, as one Function."""
+    return Function("CompositeFunctionOpName", [], root=root)
+
+
+def block(
+    inner: Function, mapping: list[tuple[Variable, Variable]], op_name: str, name: str = ""
+) -> Function:
+    """Show a graph as one operator; the mapping says what its placeholders stand for."""
+    made = Function(op_name, [], None, name, block=inner, block_map=mapping)
+    made.infer(lenient=False)
+    return composite(made)
+
+
+def as_variable(value: Any) -> Any:
+    """Return the only output of a Function; a variable is returned as it is."""
+    if isinstance(value, Function):
+        return value.output
+    if isinstance(value, Variable):
+        return value
+    raise CntkTypeError(f"Expected a Variable or a Function; got {type(value).__name__}.")
+
+
+def _replace(roots: list[Function], replaced: dict[Variable, Variable]) -> None:
+    for function in functions_below(roots):
+        function._operands = [replaced.get(v, v) for v in function._operands]
+        function._block_map = [(ph, replaced.get(outer, outer)) for ph, outer in function._block_map]
+        if function._block is not None:
+            own = {ph for ph, _ in function._block_map}
+            outer = {old: new for old, new in replaced.items() if old not in own}
+            if outer:
+                _replace([function._block.root_function], outer)
+        function._cache = {}
+
+
+def check_types(given: dict[Variable, Any]) -> None:
+    """Refuse what cannot take an argument's place."""
+    for number, (argument, value) in enumerate(given.items()):
+        what = f"argument {argument.name}" if argument.name else f"positional argument {number}"
+        if not isinstance(value, Variable | Function):
+            raise CntkTypeError(f"{what} was passed an object that is not a Variable or Function")
+        wanted, found = argument.type, as_variable(value).type
+        if argument.is_placeholder or not wanted.shape_is_known:
+            continue
+        if not found.shape_is_known:
+            raise CntkTypeError(f"{what} has a known shape, and cannot be passed a Variable of unknown shape")
+        rank = len(wanted["shape"])
+        if (
+            len(found["shape"]) < rank
+            or (rank and found["shape"][-rank:] != wanted["shape"])
+            or (found["dynamic_axes"] and tuple(found["dynamic_axes"]) != tuple(wanted["dynamic_axes"]))
+            or found["dtype"] != wanted["dtype"]
+        ):
+            raise CntkTypeError(
+                f"{what}'s type {wanted} is incompatible with the type {found} of the passed Variable"
+            )
+
+
+def _argument(name: str, annotation: Any) -> Variable:
+    from onnx_workbench.cntk.ops.inputs import input_variable, placeholder
+
+    kind = Variable._Type._sanitize(annotation)
+    return input_variable(name=name, **kind) if isinstance(kind, Variable._Type) else placeholder(name=name)
+
+
+def _from_python(
+    function: Callable[..., Any], *, make_block: bool = False, op_name: str = "", name: str = ""
+) -> Function:
+    """Call a Python function once, on placeholders, and return the graph it made."""
+    signature = inspect.signature(function)
+    kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    names = [p.name for p in signature.parameters.values() if p.kind in kinds and p.default is p.empty]
+    types = getattr(function, "__annotations__", {})
+    types = {key: kind for key, kind in types.items() if isinstance(kind, Variable._Type | type)}
+    with default_options(pure=True):
+        arguments = [_argument(one, types.get(one)) for one in names]
+        if make_block:
+            inner = [_argument(one, types.get(one)) for one in names]
+            graph = _called(function, inner)
+            made = block(graph, list(zip(inner, arguments, strict=True)), op_name, name)
+        else:
+            made = _called(function, arguments)
+            order = [argument.name for argument in made.signature]
+            if set(order) == set(names) and order != names:
+                made = _called(function, list(_tuple_of(arguments)))
+    _check_arguments(made, arguments, getattr(function, "__name__", "?"))
+    return made
+
+
+def _tuple_of(arguments: list[Variable]) -> tuple[Variable, ...]:
+    """Pass arguments through one block, so that their order is that of the Python function."""
+    from onnx_workbench.cntk.ops.inputs import placeholder
+
+    inner = [placeholder(name=argument.name) for argument in arguments]
+    graph = composite(primitive("Combine", list(inner)))
+    return block(graph, list(zip(inner, arguments, strict=True)), "Tuple").outputs
+
+
+def _called(function: Callable[..., Any], arguments: list[Variable]) -> Function:
+    from onnx_workbench.cntk.ops.composition import alias, combine
+
+    Function._under_construction.extend(arguments)
+    try:
+        out = function(*arguments)
+    finally:
+        del Function._under_construction[-len(arguments) :]
+    if out is None:
+        raise CntkTypeError(f"CNTK Function '{getattr(function, '__name__', '?')}' must return a value")
+    if not isinstance(out, tuple):
+        return combine([out]) if isinstance(out, Variable) else out
+    seen: list[Any] = []
+    for one in out:
+        one = combine([one]) if isinstance(one, Variable) else one
+        seen.append(alias(one) if any(one is other for other in seen) else one)
+    return combine(seen)
+
+
+def _check_arguments(made: Function, arguments: list[Variable], name: str) -> None:
+    found, wanted = set(made.signature), set(arguments)
+    if len(made.signature) == len(arguments):
+        return
+    missing = sorted(one.name for one in found - wanted)
+    if missing:
+        raise CntkTypeError(
+            f"CNTK Function '{name}' has {len(missing)} missing arguments ({', '.join(missing)}), which is currently "
+            "not supported"
+        )
+    unused = sorted(one.name for one in wanted - found)
+    raise CntkTypeError(
+        f"CNTK Function '{name}' has {len(unused)} unused arguments ({', '.join(unused)}), which is currently not "
+        "supported"
+    )
+
+
+def BlockFunction(op_name: str, name: str) -> Callable[[Callable[..., Any]], Function]:
+    """Decorate a Python function to make a block of it."""
+    return lambda function: _from_python(function, make_block=True, op_name=op_name, name=name)
+
+
+load_model = Function.load

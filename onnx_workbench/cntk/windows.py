@@ -1,0 +1,163 @@
+"""Windows of convolution and pooling: strides, padding and lengths by CNTK's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onnx_workbench.cntk.errors import CntkRuntimeError
+from onnx_workbench.cntk.variables import FREE, INFERRED, UNKNOWN_SHAPE
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One axis of a window."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    padded: bool
+    low: int = 0
+    high: int = 0
+
+    @property
+    def reach(self) -> int:
+        """Length that the window covers, dilated."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def length(self, size: int, *, ceiling: bool = False) -> int:
+        """Return how many windows there are along an axis."""
+        if size == FREE:
+            return FREE
+        if self.padded:
+            return (size - 1) // self.stride + 1
+        room = size - self.reach + self.low + self.high
+        if room < 0:
+            raise CntkRuntimeError(
+                f"Convolution: the kernel of length {self.reach} is larger than the input's axis of length {size}; "
+                "expected at most as long. Use padding, or check the order of the axes (channels first: CHW)."
+            )
+        return (-(-room // self.stride) if ceiling else room // self.stride) + 1
+
+    def pads(self, size: int, *, ceiling: bool = False) -> tuple[int, int]:
+        """Return the padding before and after, where the rule of CNTK is neither of ONNX's "same"."""
+        length = self.length(size, ceiling=ceiling)
+        if not self.padded:
+            rest = (length - 1) * self.stride + self.reach - size - self.low
+            return self.low, max(rest, 0) if ceiling else self.high
+        extra = size - ((length - 1) * self.stride + 1)
+        low = (self.reach - 1) // 2 - extra // 2
+        high = (self.reach - 1) - (self.reach - 1) // 2 - (extra - extra // 2)
+        return max(low, 0), max(high, 0)
+
+
+def _spread(values: Any, rank: int, fill: Any) -> list[Any]:
+    """Return one value for each spatial axis: one stands for all, one more than axes begins with the channels'."""
+    given: list[Any] = list(values)
+    if len(given) == 1:
+        return given * rank
+    return [fill] * (rank - len(given)) + given[max(len(given) - rank, 0) :]
+
+
+def convolution_windows(function: Any) -> list[Window]:
+    """Return the windows of a convolution along its spatial axes."""
+    weights = function.inputs[0]
+    attributes = function.attributes
+    rank = weights.rank - 2
+    kernel = weights.shape[2:]
+    strides = _spread(attributes["strides"], rank, 1)
+    padded = _spread(attributes["autoPadding"], rank, False)
+    dilation = _spread(attributes["dilation"], rank, 1)
+    return [Window(*one) for one in zip(kernel, strides, dilation, padded, strict=True)]
+
+
+def convolution_shape(function: Any) -> Shape:
+    """Return the shape that a convolution makes; weights left open learn the number of channels."""
+    weights, x = function.inputs
+    attributes = function.attributes
+    rank = weights.rank - 2
+    if attributes["sequential"]:
+        rank -= 1
+    if attributes["reductionRank"] == 0 and x.rank == rank:
+        raise CntkRuntimeError(
+            f"Convolution: reduction_rank=0 needs an operand with an axis of length 1 for channels; got '{x}'. "
+            "Insert it with expand_dims(x, 0)."
+        )
+    if x.rank != rank + 1:
+        raise CntkRuntimeError(
+            f"Convolution operation: the operand '{x}' has {x.rank} axes; expected {rank + 1} (channels first) for "
+            f"weights of shape {list(weights.shape)}."
+        )
+    if INFERRED in weights.shape:
+        at = 0 if attributes["transpose"] else 1
+        known = list(weights.shape)
+        known[at] = x.shape[0] // (1 if attributes["transpose"] else attributes["groups"])
+        weights.resolve(tuple(known))
+    channels = weights.shape[0] if attributes["transpose"] else weights.shape[1] * attributes["groups"]
+    if channels != x.shape[0] and x.shape[0] != FREE:
+        raise CntkRuntimeError(
+            f"Convolution: the operand '{x}' has {x.shape[0]} channels; the weights of shape {list(weights.shape)} "
+            f"expect {channels}."
+            + (
+                " Is it HWC? np.transpose(picture, (2, 0, 1)) makes it CHW."
+                if x.rank == 3 and x.shape[-1] == channels
+                else ""
+            )
+        )
+    if attributes["transpose"]:
+        return transposed_shape(function)
+    if attributes["sequential"]:
+        return UNKNOWN_SHAPE
+    found = [
+        window.length(size) for window, size in zip(convolution_windows(function), x.shape[1:], strict=True)
+    ]
+    return (weights.shape[0], *found)
+
+
+def transposed_shape(function: Any) -> Shape:
+    """Return the shape that a transposed convolution makes."""
+    weights, x = function.inputs
+    wanted = function.attributes["outputShape"]
+    if any(wanted):
+        return (weights.shape[1], *wanted[-(x.rank - 1) :])
+    found = []
+    for window, size in zip(convolution_windows(function), x.shape[1:], strict=True):
+        if size == FREE:
+            found.append(FREE)
+        elif window.padded:
+            found.append((size - 1) * window.stride + 1)
+        else:
+            found.append((size - 1) * window.stride + window.reach)
+    return (weights.shape[1], *found)
+
+
+def pooling_windows(function: Any) -> list[Window]:
+    """Return the windows of a pooling along its spatial axes; a window of unknown shape is everything."""
+    x = function.inputs[-1]
+    attributes = function.attributes
+    kernel = attributes["poolingWindowShape"]
+    if kernel == UNKNOWN_SHAPE:
+        return [Window(size, 1, 1, False) for size in x.shape[1:]]
+    rank = min(len(kernel), x.rank)
+    strides = _spread(attributes["strides"], rank, 1)
+    padded = _spread(attributes["autoPadding"], rank, False)
+    return [Window(k, s, 1, p) for k, s, p in zip(kernel, strides, padded, strict=True)]
+
+
+def pooling_shape(function: Any) -> Shape:
+    """Return the shape that a pooling makes."""
+    x = function.inputs[0]
+    found = pooling_windows(function)
+    if len(found) > x.rank:
+        raise CntkRuntimeError(f"Pooling: the window has {len(found)} axes; the operand '{x}' has {x.rank}.")
+    sizes = x.shape[x.rank - len(found) :]
+    ceiling = function.attributes["ceilOutDim"]
+    ends = [
+        1
+        if function.attributes["poolingWindowShape"] == UNKNOWN_SHAPE
+        else window.length(size, ceiling=ceiling)
+        for window, size in zip(found, sizes, strict=True)
+    ]
+    return (*x.shape[: x.rank - len(found)], *ends)
