@@ -34,18 +34,25 @@ def functions_below(roots: list[Any], stop: frozenset[Variable] | set[Variable] 
     return found
 
 
-def leaves_of(root: Any) -> list[Variable]:
+def file_order(function: Any) -> tuple[Variable, ...]:
+    """Return the operands as CNTK's native files have them: products have their weights first."""
+    operands: tuple[Variable, ...] = function.inputs
+    return operands[::-1] if function.op_name in {"Times", "TransposeTimes"} else operands
+
+
+def leaves_of(root: Any, *, inside_block: bool = False) -> list[Variable]:
     """Return inputs, parameters, constants and placeholders in the order in which CNTK meets them."""
     leaves: dict[Variable, None] = {}
     seen = {id(root)}
-    stack: list[Iterator[Variable]] = [iter(root.inputs)]
+    operands_of = file_order if inside_block else lambda function: function.inputs
+    stack: list[Iterator[Variable]] = [iter(operands_of(root))]
     while stack:
         for operand in stack[-1]:
             if not operand.is_output:
                 leaves.setdefault(operand)
             elif id(operand.owner) not in seen:
                 seen.add(id(operand.owner))
-                stack.append(iter(operand.owner.inputs))
+                stack.append(iter(operands_of(operand.owner)))
                 break
         else:
             stack.pop()

@@ -26,16 +26,13 @@ _SHAPES: dict[str, Callable[[Any], Any]] = {}
 _AXES: dict[str, Callable[[Any], tuple[Axis, ...]]] = {}
 _SAME = """Abs Acos Asin Asinh Atan Atanh Ceil Cos Cosh Not Exp Floor Log Negate Reciprocal ReLU StableSigmoid Sigmoid
 Sin Sinh SoftSign Sqrt StraightThrough Tan Tanh ELU Dropout Cast NoOp StopGradient Softmax LogSoftmax Hardmax
-ConstantOp PastValue FutureValue Sequence::First Sequence::Last Sequence::Slice Sequence::Softmax
-Sequence::ReduceSum Sequence::ReduceMax Sequence::Gather Sequence::Scatter ReconcileDynamicAxis Pass EyeLikeOp
+ConstantOp PastValue FutureValue GatherPacked ScatterPacked ReconcileDynamicAxis Pass EyeLikeOp
 BernoulliLike GumbelLike NormalLike UniformLike"""
 _ELEMENTWISE = (
     """Plus Minus ElementTimes LogPlus Pow Equal NotEqual Less LessEqual Greater GreaterEqual Select Clip"""
 )
 _LENIENT = set(_ELEMENTWISE.split())
-_SCALAR = {"Sequence::IsFirst", "Sequence::IsLast", "Where", "SquaredError", "Logistic", "CosDistance", "NDCG",
-           "EditDistanceError"}  # fmt: skip
-_UNCHANGED_AXES = set(_SAME.split()) | _LENIENT
+_SCALAR = {"Where", "PackedIndex", "Logistic", "CosDistance", "NDCG", "EditDistanceError"}
 
 
 def shapes(*op_names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
@@ -322,7 +319,7 @@ def _top_k(function: Any) -> list[Shape]:
     return [tuple(shape)] * 2
 
 
-@shapes("CrossEntropyWithSoftmax", "ClassificationError")
+@shapes("CrossEntropyWithSoftmax")
 def _loss(function: Any) -> Shape:
     x, target = function.inputs
     if (
@@ -341,6 +338,16 @@ def _loss(function: Any) -> Shape:
             f"{function.op_name}: the output '{x}' and the target '{target}' do not have the same shape."
         )
     return (*x.shape[:-1], 1) if x.rank > 1 else (1,)
+
+
+@shapes("ClassificationError", "LambdaRank", "NDCG")
+def _total(_function: Any) -> Shape:
+    return ()
+
+
+@axes("ClassificationError", "EditDistanceError", "NDCG", "LambdaRank")
+def _over_the_batch(function: Any) -> tuple[Axis, ...]:
+    return UNKNOWN_AXES if function.inputs[0].dynamic_axes == UNKNOWN_AXES else ()
 
 
 # Changes of shape
@@ -384,7 +391,9 @@ def reshaped_axes(function: Any) -> tuple[int, int]:
             raise CntkValueError(f"Reshape: axis {index} is out of range for '{function.inputs[0]}'.")
         return index + rank if index < 0 else index
 
-    return place(function.attributes["beginAxis"], 0), place(function.attributes["endAxis"], rank)
+    begin = function.attributes["beginAxis"]
+    first = rank if begin is not None and begin.name == "EndStaticAxis" else place(begin, 0)
+    return first, place(function.attributes["endAxis"], rank)
 
 
 @shapes("Squeeze")
@@ -392,25 +401,6 @@ def _squeeze(function: Any) -> Shape:
     shape, which = function.inputs[0].shape, function.attributes["axisVec"]
     along = [i for i, size in enumerate(shape) if size == 1] if which is None else static_axes(function)
     return tuple(size for index, size in enumerate(shape) if index not in along)
-
-
-@shapes("ExpandDims")
-def _expand_dims(function: Any) -> Shape:
-    shape = list(function.inputs[0].shape)
-    shape.insert(expanded_axis(function), 1)
-    return tuple(shape)
-
-
-def expanded_axis(function: Any) -> int:
-    """Return where an axis is inserted."""
-    axis = function.attributes["axis"]
-    rank = function.inputs[0].rank
-    if axis.name == "EndStaticAxis":
-        return 0
-    index = axis.static_axis_index()
-    if not -rank - 1 <= index < rank:
-        raise CntkValueError(f"Axis '{axis}' is out of bounds for the rank '{rank}' it applies to.")
-    return int(index + 1 if index > 0 else index if index == 0 else rank + 1 + index)
 
 
 @shapes("Flatten")
@@ -555,28 +545,6 @@ def _unpack_sequence(function: Any) -> list[Shape]:
     return [(FREE, *function.inputs[0].shape), (FREE,)][: len(function._made)]
 
 
-@shapes("DepthToSpace")
-def _depth_to_space(function: Any) -> Shape:
-    channels, height, width = function.inputs[0].shape
-    size = function.attributes["blockSize"]
-    if channels % (size * size):
-        raise CntkValueError(
-            f"DepthToSpace: {channels} channels are no multiple of {size * size}, block_size squared."
-        )
-    return (channels // (size * size), height * size, width * size)
-
-
-@shapes("SpaceToDepth")
-def _space_to_depth(function: Any) -> Shape:
-    channels, height, width = function.inputs[0].shape
-    size = function.attributes["blockSize"]
-    if height % size or width % size:
-        raise CntkValueError(
-            f"SpaceToDepth: height {height} and width {width} are no multiples of block_size {size}."
-        )
-    return (channels * size * size, height // size, width // size)
-
-
 @shapes("Crop")
 def _crop(function: Any) -> Shape:
     x, referent = function.inputs
@@ -621,32 +589,39 @@ def _delay_axes(function: Any) -> tuple[Axis, ...]:
     return _first(function)
 
 
-@axes("Sequence::First", "Sequence::Last", "Sequence::ReduceSum", "Sequence::ReduceMax", "UnpackSequenceOp")
+@axes("UnpackSequenceOp")
 def _one_step(function: Any) -> tuple[Axis, ...]:
+    return tuple(
+        axis for axis in _sequence_axes(function) if not axis.is_sequence_axis or axis in UNKNOWN_AXES
+    )
+
+
+@axes("Where")
+def _new_sequence(function: Any) -> tuple[Axis, ...]:
+    own = _sequence_axes(function)
+    if own == UNKNOWN_AXES:
+        return own
+    new = function.attributes["newDynamicAxes"]
+    batch = tuple(axis for axis in own if not axis.is_sequence_axis)
+    return batch if new is None else (*batch, new)
+
+
+def _sequence_axes(function: Any) -> tuple[Axis, ...]:
     own = _first(function)
     if own != UNKNOWN_AXES and not any(axis.is_sequence_axis for axis in own):
         raise CntkValueError(
             f"{function.op_name}: the operand '{function.inputs[0]}' has no sequence axis; make its input with "
             "sequence.input_variable."
         )
-    return own if own == UNKNOWN_AXES else tuple(axis for axis in own if not axis.is_sequence_axis)
+    return own
 
 
-@axes("Sequence::Slice", "Where", "Sequence::Gather", "Sequence::Scatter")
-def _new_sequence(function: Any) -> tuple[Axis, ...]:
-    own = _first(function)
-    if own == UNKNOWN_AXES:
-        return own
-    if "axis" not in function.attributes:
-        function.attributes["axis"] = Axis.new_unique_dynamic_axis(
-            f"{function.op_name.split('::')[-1].lower()}_"
-        )
-    if function.op_name == "Sequence::Scatter":
-        return function.inputs[1].dynamic_axes  # type: ignore[no-any-return]
-    return tuple(function.attributes["axis"] if axis.is_sequence_axis else axis for axis in own)
+@axes("ScatterPacked")
+def _like_the_condition(function: Any) -> tuple[Axis, ...]:
+    return function.inputs[2].dynamic_axes  # type: ignore[no-any-return]
 
 
-@axes("ReconcileDynamicAxis", "ToSequenceLike")
+@axes("ReconcileDynamicAxis", "ToSequenceLike", "PackedIndex", "GatherPacked")
 def _like_the_second(function: Any) -> tuple[Axis, ...]:
     return function.inputs[1].dynamic_axes  # type: ignore[no-any-return]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx_workbench.cntk.axis import axis_of
+from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
-from onnx_workbench.cntk.ops.tensors import reduce_log_sum_exp, reduce_sum
+from onnx_workbench.cntk.ops.tensors import _one_reduction, reduce_sum, times_transpose
 
 __all__ = [
     "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "squared_error",
@@ -37,12 +37,13 @@ def cross_entropy_with_softmax(
         Name of the result.
     """
     found = axis_of(axis)
-    index = found.static_axis_index() if found is not None and found.is_static_axis else None
-    if index in {-1, None} or operand(output_vector).rank == 1:
-        return apply("CrossEntropyWithSoftmax", [output_vector, target_vector], name=name)
+    along = found is None or found.static_axis_index(False) == -1 or operand(output_vector).rank == 1
 
     def build(x: Any, t: Any) -> Function:
-        return minus(reduce_log_sum_exp(x, axis=index), reduce_sum(element_times(t, x), axis=index))  # type: ignore[no-any-return]
+        if along:  # as CNTK: a matrix gives all products of its rows
+            return minus(_one_reduction("LogSum", x, [Axis(-1)]), times_transpose(x, t))  # type: ignore[no-any-return]
+        products = _one_reduction("Sum", element_times(t, x), [found])
+        return minus(_one_reduction("LogSum", x, [found]), products)  # type: ignore[no-any-return]
 
     return as_block_of("CrossEntropyWithSoftmax", build, [output_vector, target_vector], name)
 
@@ -52,7 +53,7 @@ def squared_error(output: Any, target: Any, name: str = "") -> Function:
 
     def build(x: Any, t: Any) -> Function:
         difference = minus(x, t)
-        return reduce_sum(element_times(difference, difference))
+        return _one_reduction("Sum", element_times(difference, difference), [Axis.all_static_axes()])
 
     return as_block_of("SquaredError", build, [output, target], name)
 

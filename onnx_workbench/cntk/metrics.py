@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from onnx_workbench.cntk.axis import axis_of
+from onnx_workbench.cntk.ops.elementwise import minus, not_equal
 from onnx_workbench.cntk.ops.functions import Function
-from onnx_workbench.cntk.ops.operands import apply, as_block_of
+from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type
+from onnx_workbench.cntk.ops.tensors import argmax, hardmax, times_transpose
+from onnx_workbench.cntk.variables import Constant
 
 __all__ = ["classification_error", "edit_distance_error", "ndcg_at_1"]
 
@@ -21,16 +24,14 @@ def classification_error(
     """Return 1 for each sample whose greatest outputs do not hold the target's class, else 0."""
     found = axis_of(axis)
     if topN != 1:
-        return apply("ClassificationError", [output_vector, target_vector], {"topN": int(topN)}, name)
+        count = Constant(topN, dtype=data_type(output_vector, target_vector))
+        return apply("ClassificationError", [output_vector, target_vector, count], name=name)
 
     def build(x: Any, t: Any) -> Function:
-        from onnx_workbench.cntk.ops.elementwise import not_equal
-        from onnx_workbench.cntk.ops.tensors import argmax
-
+        if found is None or found.static_axis_index(False) == -1:
+            return minus(1, times_transpose(hardmax(x), t))  # type: ignore[no-any-return]
         return not_equal(argmax(x, axis=found), argmax(t, axis=found))  # type: ignore[no-any-return]
 
-    if found is None or found.static_axis_index(False) == -1:
-        return apply("ClassificationError", [output_vector, target_vector], {"topN": 1}, name)
     return as_block_of("ClassificationError", build, [output_vector, target_vector], name)
 
 

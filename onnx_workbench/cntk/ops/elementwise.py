@@ -12,6 +12,7 @@ from onnx_workbench.cntk.ops.composition import outputs_of
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type, operand
 from onnx_workbench.cntk.seeds import AUTO
+from onnx_workbench.cntk.variables import Constant, dtype_of
 
 __all__ = [
     "abs", "acos", "asin", "asinh", "atan", "atanh", "cast", "ceil", "clip", "cos", "cosh", "dropout", "element_and",
@@ -129,16 +130,8 @@ def element_min(left: Any, right: Any, name: str = "") -> Function:
     return as_block_of("ElementMin", lambda a, b: element_select(less(a, b), a, b), [left, right], name)
 
 
-def _logical(op_name: str, summary: str, build: Any) -> Any:
-    def operator(x: Any, y: Any, name: str = "") -> Function:
-        return as_block_of(op_name, build, [x, y], name)
-
-    operator.__doc__ = summary
-    return operator
-
-
-def _truth(x: Any) -> Any:
-    return greater(x, 0)
+def _constant(value: float, like: Any) -> Constant:
+    return Constant(value, dtype=data_type(like))
 
 
 def element_not(x: Any, name: str = "") -> Function:
@@ -151,21 +144,34 @@ def softsign(x: Any, steepness: float = 1, name: str = "") -> Function:
     return as_block_of("Softsign", lambda a: element_divide(a, plus(abs(a), 1)), [x], name)
 
 
-def _and(x: Any, y: Any) -> Any:
-    return greater(element_times(_truth(x), _truth(y)), 0)
+def element_and(x: Any, y: Any, name: str = "") -> Function:
+    """Return 1 where both are positive."""
+
+    def build(a: Any, b: Any) -> Function:
+        zero = _constant(0, a)
+        return greater(element_times(greater(a, zero), greater(b, zero)), zero)  # type: ignore[no-any-return]
+
+    return as_block_of("And", build, [x, y], name)
 
 
-def _or(x: Any, y: Any) -> Any:
-    return greater(plus(_truth(x), _truth(y)), 0)
+def element_or(x: Any, y: Any, name: str = "") -> Function:
+    """Return 1 where either is positive."""
+
+    def build(a: Any, b: Any) -> Function:
+        zero = _constant(0, a)
+        return greater(plus(greater(a, zero), greater(b, zero)), zero)  # type: ignore[no-any-return]
+
+    return as_block_of("Or", build, [x, y], name)
 
 
-def _xor(x: Any, y: Any) -> Any:
-    return not_equal(_truth(x), _truth(y))
+def element_xor(x: Any, y: Any, name: str = "") -> Function:
+    """Return 1 where one is positive and the other is not."""
 
+    def build(a: Any, b: Any) -> Function:
+        zero = _constant(0, a)
+        return not_equal(greater(a, zero), greater(b, zero))  # type: ignore[no-any-return]
 
-element_and = _logical("And", "Return 1 where both are positive.", _and)
-element_or = _logical("Or", "Return 1 where either is positive.", _or)
-element_xor = _logical("Xor", "Return 1 where one is positive.", _xor)
+    return as_block_of("Xor", build, [x, y], name)
 
 
 def element_select(flag: Any, value_if_true: Any, value_if_false: Any, name: str = "") -> Function:
@@ -201,16 +207,20 @@ def selu(
 
 def leaky_relu(x: Any, alpha: float = 0.01, name: str = "") -> Function:
     """Return x where positive, alpha x elsewhere."""
-    return as_block_of("LeakyReLU", lambda a: param_relu(alpha, a), [x], name)
+
+    def build(a: Any) -> Function:
+        return element_select(less(a, 0), element_times(alpha, a), a)
+
+    return as_block_of("LeakyReLU", build, [x], name)
 
 
 def param_relu(alpha: Any, x: Any, name: str = "") -> Function:
     """Return x where positive, alpha x elsewhere, alpha being learnt."""
 
-    def build(slope: Any, a: Any) -> Function:
+    def build(a: Any, slope: Any) -> Function:
         return element_select(less(a, 0), element_times(slope, a), a)
 
-    return as_block_of("PReLU", build, [operand(alpha, data_type(x)), x], name)
+    return as_block_of("PReLU", build, [x, operand(alpha, data_type(x))], name)
 
 
 def softplus(x: Any, steepness: float = 1, name: str = "") -> Function:
@@ -224,7 +234,10 @@ def hard_sigmoid(x: Any, alpha: float, beta: float, name: str = "") -> Function:
     """Return max(0, min(1, alpha x + beta))."""
 
     def build(a: Any) -> Function:
-        return element_max(0, element_min(1, plus(element_times(alpha, a), beta)))  # type: ignore[no-any-return]
+        zero, one = _constant(0, a), _constant(1, a)
+        line = plus(element_times(alpha, a), beta)
+        below = element_select(less(line, one), line, one)
+        return element_select(greater(below, zero), below, zero)
 
     return as_block_of("HardSigmoid", build, [x], name)
 
@@ -244,8 +257,6 @@ def dropout(x: Any, dropout_rate: float = 0.0, seed: int = AUTO, name: str = "")
 
 def cast(node_input: Any, dtype: Any, name: str = "") -> Function:
     """Return the numbers as another dtype."""
-    from onnx_workbench.cntk.variables import dtype_of
-
     return apply("Cast", [node_input], {"newDataType": np.dtype(dtype_of(dtype)).name}, name)
 
 

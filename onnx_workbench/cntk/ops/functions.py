@@ -160,7 +160,8 @@ class Function(TensorOperators):
         if self._block is None:
             return tuple(self._operands)
         inner = {placeholder for placeholder, _ in self._block_map}
-        own = [leaf for leaf in leaves_of(self._block.root_function) if leaf not in inner]
+        leaves = leaves_of(self._block.root_function, inside_block=True)
+        own = [leaf for leaf in leaves if leaf not in inner]
         mapped = [outer for _, outer in self._block_map]
         return tuple(dict.fromkeys([*(leaf for leaf in own if leaf not in mapped), *mapped]))
 
@@ -480,7 +481,7 @@ class Function(TensorOperators):
     def __str__(self) -> str:
         root = self.root_function
         kind = "Composite"
-        if not self.is_composite or [v.uid for v in self.inputs] == [v.uid for v in root.inputs]:
+        if all(own is other for own, other in zip(self.inputs, root.inputs, strict=False)):
             kind = root.op_name
         arguments = ", ".join(f"{v.name}: {v.type}" if v.name else str(v.type) for v in self.signature)
         outputs = [str(v.type) for v in self.outputs]

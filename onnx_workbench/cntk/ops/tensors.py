@@ -9,7 +9,7 @@ import numpy as np
 from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.composition import combine
-from onnx_workbench.cntk.ops.elementwise import element_divide, exp, minus
+from onnx_workbench.cntk.ops.elementwise import element_divide, exp, log, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
 from onnx_workbench.cntk.variables import Constant, is_known, shape_of
@@ -108,11 +108,41 @@ def times_transpose(left: Any, right: Any, name: str = "") -> Function:
 # Reductions
 
 
-def _reduce(kind: str, x: Any, axis: Any, keepdims: bool, name: str) -> Function:
-    axes = axis if isinstance(axis, list | tuple) else [axis]
-    found = [axis_of(one) for one in axes]
-    attributes = {"reductionOpName": kind, "axisVec": found, "reductionKeepDimensions": bool(keepdims)}
+def _one_reduction(kind: str, x: Any, axes: list[Any], keepdims: bool = True, name: str = "") -> Function:
+    attributes = {"reductionOpName": kind, "axisVec": axes, "reductionKeepDimensions": keepdims}
     return apply("ReduceElements", [x], attributes, name)
+
+
+def _reduce(kind: str, x: Any, axis: Any, keepdims: bool, name: str) -> Function:
+    """Return a reduction as CNTK has it: a block, in which static and dynamic axes are reduced one after the other."""
+    axes = [axis_of(one) for one in (axis if isinstance(axis, list | tuple) else [axis])]
+    whole = {None, "AllStaticAxes", "AllAxes"}
+    if len(axes) == 1 and (axes[0] is None or axes[0].name in whole):
+        one = Axis.all_static_axes() if axes[0] is None else axes[0]
+        return as_block_of("ReduceElements", lambda a: _one_reduction(kind, a, [one]), [x], name)
+    static = [one for one in axes if one is not None and one.is_static_axis]
+    parts = {
+        "_static_axes_subop": static,
+        "_sequence_axes_subop": [one for one in axes if one is not None and one.is_sequence_axis],
+        "_batch_axes_subop": [one for one in axes if one is not None and one.is_batch_axis],
+    }
+
+    def steps(a: Any) -> Function:
+        for called, some in parts.items():
+            a = _one_reduction(kind, a, some, True, called) if some else a
+        return a  # type: ignore[no-any-return]
+
+    def build(a: Any) -> Function:
+        reduced = as_block_of("MultiAxisReduce", steps, [a])
+        if keepdims or not static:
+            return reduced
+        rank = a.rank
+        gone = {one.static_axis_index() % rank for one in static}
+        return reshape(reduced, tuple(size for index, size in enumerate(a.shape) if index not in gone))
+
+    if not is_known(operand(x).shape) and not keepdims:
+        return _one_reduction(kind, x, axes, False, name)
+    return as_block_of("ReduceElements", build, [x], name)
 
 
 def reduce_sum(x: Any, axis: Any = None, keepdims: bool = True, name: str = "") -> Function:
@@ -159,8 +189,7 @@ def reduce_l2(x: Any, axis: Any = None, keepdims: bool = True, name: str = "") -
     from onnx_workbench.cntk.ops import elementwise
 
     def build(a: Any) -> Function:
-        squares = reduce_sum(elementwise.element_times(a, a), axis=axis, keepdims=keepdims)
-        return elementwise.sqrt(squares)  # type: ignore[no-any-return]
+        return elementwise.sqrt(reduce_sum_square(a, axis=axis, keepdims=keepdims))  # type: ignore[no-any-return]
 
     return as_block_of("ReduceL2", build, [x], name)
 
@@ -177,12 +206,12 @@ def reduce_sum_square(x: Any, axis: Any = None, keepdims: bool = True, name: str
 
 def argmax(x: Any, axis: Any = None, name: str = "") -> Function:
     """Return where the greatest is, along one axis or over all."""
-    return _reduce("Argmax", x, axis, True, name)
+    return _one_reduction("Argmax", x, [axis_of(axis)], True, name)
 
 
 def argmin(x: Any, axis: Any = None, name: str = "") -> Function:
     """Return where the least is, along one axis or over all."""
-    return _reduce("Argmin", x, axis, True, name)
+    return _one_reduction("Argmin", x, [axis_of(axis)], True, name)
 
 
 def top_k(x: Any, k: int, axis: Any = -1, name: str = "") -> Function:
@@ -197,20 +226,20 @@ def softmax(x: Any, axis: Any = None, name: str = "") -> Function:
         return apply("Softmax", [x], name=name)
 
     def build(a: Any) -> Function:
-        power = exp(minus(a, reduce_max(a, axis=found)))
-        return element_divide(power, reduce_sum(power, axis=found))
+        power = exp(minus(a, _one_reduction("Max", a, [found])))
+        return element_divide(power, _one_reduction("Sum", power, [found]))
 
     return as_block_of("Softmax", build, [x], name)
 
 
 def log_softmax(x: Any, axis: Any = None, name: str = "") -> Function:
-    """Return the logarithm of softmax."""
-    found = axis_of(axis)
-    if found is None or (found.is_static_axis and operand(x).rank == 1):
-        return apply("LogSoftmax", [x], name=name)
+    """Return the logarithm of softmax along an axis, the last one if none is given."""
+    found = Axis(-1) if axis is None else axis_of(axis)
 
     def build(a: Any) -> Function:
-        return minus(a, reduce_log_sum_exp(a, axis=found))  # type: ignore[no-any-return]
+        greatest = _one_reduction("Max", a, [found])
+        power = exp(minus(a, greatest))
+        return minus(minus(a, greatest), log(_one_reduction("Sum", power, [found])))  # type: ignore[no-any-return]
 
     return as_block_of("LogSoftmax", build, [x], name)
 
@@ -250,8 +279,23 @@ def squeeze(x: Any, axes: Any = None, name: str = "") -> Function:
 
 
 def expand_dims(x: Any, axis: Any, name: str = "") -> Function:
-    """Insert an axis of length 1."""
-    return apply("ExpandDims", [x], {"axis": axis_of(axis)}, name)
+    """Insert an axis of length 1: before the first axis for 0, after the axis named otherwise, as CNTK does."""
+    found = axis_of(axis) or Axis(0)
+
+    def build(a: Any) -> Function:
+        at = _inserted_at(found, a)
+        return reshape(a, (1,), at if at < a.rank else Axis.new_leading_axis(), at if at < a.rank else None)
+
+    return as_block_of("ExpandDims", build, [x], name)
+
+
+def _inserted_at(axis: Axis, x: Any) -> int:
+    if axis.name == "EndStaticAxis":
+        return 0
+    rank, index = x.rank, axis.static_axis_index()
+    if not -rank - 1 <= index < rank:
+        raise CntkValueError(f"Axis '{axis}' is out of bounds for the rank '{rank}' it applies to.")
+    return index + 1 if index > 0 else rank + 1 + index if index < 0 else 0
 
 
 def flatten(x: Any, axis: Any = None, name: str = "") -> Function:
@@ -366,19 +410,53 @@ def to_batch(x: Any, name: str = "") -> Function:
 
 
 def depth_to_space(operand: Any, block_size: int, name: str = "") -> Function:
-    """Move blocks of channels into space."""
-    return _blocks("DepthToSpace", operand, block_size, name)
+    """Move blocks of channels into space: (c b b, h, w) becomes (c, h b, w b), the blocks' axes counting first."""
+    size = _block_size(block_size)
+    channels, height, width = _picture("DepthToSpace", operand)
+    if channels % (size * size):
+        raise CntkValueError(
+            f"DepthToSpace: {channels} channels are no multiple of {size * size}, block_size squared."
+        )
+    depth = channels // (size * size)
+
+    def build(x: Any) -> Function:
+        parts = transpose(reshape(x, (size, size, depth, height, width)), (2, 3, 0, 4, 1))
+        return reshape(
+            reshape(parts, (depth, height * size, width, size)), (depth, height * size, width * size)
+        )
+
+    return as_block_of("DepthToSpace", build, [operand], name)
 
 
 def space_to_depth(operand: Any, block_size: int, name: str = "") -> Function:
-    """Move blocks of space into channels."""
-    return _blocks("SpaceToDepth", operand, block_size, name)
+    """Move blocks of space into channels, which `depth_to_space` moves back."""
+    size = _block_size(block_size)
+    channels, height, width = _picture("SpaceToDepth", operand)
+    if height % size or width % size:
+        raise CntkValueError(
+            f"SpaceToDepth: height {height} and width {width} are no multiples of block_size {size}."
+        )
+    rows, columns = height // size, width // size
+
+    def build(x: Any) -> Function:
+        parts = reshape(reshape(x, (channels, height, columns, size)), (channels, rows, size, columns, size))
+        return reshape(transpose(parts, (2, 4, 0, 1, 3)), (channels * size * size, rows, columns))
+
+    return as_block_of("SpaceToDepth", build, [operand], name)
 
 
-def _blocks(op_name: str, x: Any, block_size: Any, name: str) -> Function:
-    if not float(block_size).is_integer():
+def _block_size(block_size: Any) -> int:
+    if not float(block_size).is_integer() or block_size < 1:
         raise CntkValueError(f"block_size must be an integer; got {block_size}.")
-    return apply(op_name, [x], {"blockSize": int(block_size)}, name)
+    return int(block_size)
+
+
+def _picture(op_name: str, x: Any) -> tuple[int, int, int]:
+    variable = _variable(x)
+    if variable.rank != 3 or min(variable.shape) < 1:
+        raise CntkValueError(f"{op_name}: expected (channels, height, width); got '{variable}'.")
+    channels, height, width = variable.shape
+    return channels, height, width
 
 
 def ones_like(x: Any, name: str = "") -> Function:
