@@ -19,8 +19,10 @@ from faults import FAULTS, Planted, plant
 from planting import Arrays, values_of
 from small_networks import SMALL, Network
 
+import onnx_workbench as ow
+
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
-EXPORTERS = {"dynamo": True, "torchscript": False}
+EXPORTERS = ("dynamo", "torchscript", "workbench")  # torch's two, and open_model with a dynamic batch
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,19 @@ def exported(
 ) -> Export:
     """Export a network; raise what the exporter raises."""
     module, inputs = networks[name].built(DTYPES[dtype], seed)
+    if exporter == "workbench":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            proto = ow.open_model(module, example_inputs=inputs).to_proto()
+    else:
+        proto = _exported_by_torch(module, inputs, dynamo=exporter == "dynamo")
+    feeds = {value.name: x.numpy() for value, x in zip(proto.graph.input, inputs, strict=True)}
+    return Export(name, exporter, dtype, module, proto, feeds)
+
+
+def _exported_by_torch(
+    module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], *, dynamo: bool
+) -> onnx.ModelProto:
     unseen, buffer = io.StringIO(), io.BytesIO()
     logging.disable(logging.CRITICAL)
     try:
@@ -66,12 +81,10 @@ def exported(
             contextlib.redirect_stderr(unseen),
         ):
             warnings.simplefilter("ignore")
-            torch.onnx.export(module, inputs, buffer, dynamo=EXPORTERS[exporter])
+            torch.onnx.export(module, inputs, buffer, dynamo=dynamo)
     finally:
         logging.disable(logging.NOTSET)
-    proto = onnx.load_from_string(buffer.getvalue())
-    feeds = {value.name: x.numpy() for value, x in zip(proto.graph.input, inputs, strict=True)}
-    return Export(name, exporter, dtype, module, proto, feeds)
+    return onnx.load_from_string(buffer.getvalue())
 
 
 def cases(export: Export, kinds: list[str], *, sites: int = 1, seed: int = 0) -> Iterator[Case]:

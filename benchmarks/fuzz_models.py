@@ -1,10 +1,10 @@
-"""Spoilt models through open, summarize, view and run, in isolation: no death of this process, no hang, clear errors.
+"""Spoilt models through every verb, in isolation: no death of this process, no hang, and errors that are clear.
 
     python benchmarks/fuzz_models.py --count 1000 --seed 0
 
 What is only looked at (open, summarize, view) may neither crash its child nor raise an error that is not the
 workbench's own: people do that without isolation. A run may crash its child, by a fault of onnxruntime: those are
-listed.
+listed. A trace and a comparison of a model with itself may too, but an error of Python's in them is ours.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ from onnx_workbench.runtime.isolation import Limits, Worker
 
 OLD_FILES = Path(__file__).parents[2] / "shared" / "data" / "cntk" / "onnx"
 LOOKS = (hostile_checks.look, hostile_checks.look_at_file)
+RUNS = {
+    "run": hostile_checks.run_once,
+    "trace": hostile_checks.trace_once,
+    "compare": hostile_checks.compare_with_itself,
+}
 LIMITS = Limits(memory_bytes=1500 << 20, time_s=20)
 
 
@@ -68,9 +73,10 @@ def main() -> int:
         what, content = spoilt(options.only, options.seed, sound)
         print(what, len(content))
         Path("spoilt.onnx").write_bytes(content)
-        print(LOOKS[options.only % 2](content))
+        for check in (LOOKS[options.only % 2], *RUNS.values()):
+            print(check(content), flush=True)
         return 0
-    verbs, faults, crashes, slow = Counter(), [], [], []
+    verbs, faults, crashes, slow, slow_runs = Counter(), [], [], [], []
     looker, runner = Worker(LIMITS), Worker(LIMITS)
     for number in range(options.count):
         what, content = spoilt(number, options.seed, sound)
@@ -82,21 +88,26 @@ def main() -> int:
         slow.append((seconds, number, what))
         if options.without_run or found.get("open", "x"):
             continue
-        death, found, _ = outcome(runner, hostile_checks.run_once, content)
-        verbs.update((verb, kind_of(message)) for verb, message in found.items() if verb == "run")
-        if death:
-            verbs[("run", f"contained: {kind_of(death)}")] += 1
-            crashes.append((number, what, death))
+        for verb, check in RUNS.items():
+            death, found, seconds = outcome(runner, check, content)
+            verbs.update((name, kind_of(message)) for name, message in found.items() if name != "open")
+            slow_runs.append((seconds, number, f"{verb} of {what}"))
+            if death:
+                verbs[(verb, f"contained: {kind_of(death)}")] += 1
+                is_ours = "exit status" in death  # how a child ends by an error of Python's
+                (faults if is_ours else crashes).append((number, f"{verb} of {what}", death))
+                if is_ours:
+                    print(f"FAULT {number} ({verb} of {what}): {death}", flush=True)
     print(f"\n{options.count} spoilt models of {len(sound)} sound ones, seed {options.seed}")
     for (verb, kind), count in sorted(verbs.items()):
         print(f"  {verb:10s} {kind:40s} {count:6d}")
-    print(f"Faults while looking: {len(faults)}")
+    print(f"Faults: {len(faults)}")
     print(f"Runs that took their child with them, and nothing else: {len(crashes)}")
     for number, what, death in crashes:
         print(f"  {number} ({what}): {death.splitlines()[0]}")
-    print(
-        "Slowest looks:", [(round(seconds, 2), number, what) for seconds, number, what in sorted(slow)[-5:]]
-    )
+    for name, taken in (("looks", slow), ("runs", slow_runs)):
+        slowest = [(round(seconds, 2), number, what) for seconds, number, what in sorted(taken)[-5:]]
+        print(f"Slowest {name}: {slowest}")
     return 1 if faults else 0
 
 

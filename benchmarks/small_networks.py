@@ -164,7 +164,7 @@ class Network:
 
     make: Callable[[], nn.Module]
     draw: Callable[[], tuple[torch.Tensor, ...]]
-    exporters: tuple[str, ...] = ("dynamo", "torchscript")
+    exporters: tuple[str, ...] = ("dynamo", "torchscript", "workbench")
 
     def built(self, dtype: torch.dtype, seed: int = 0) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
         """Return (module in eval mode, its normalization calibrated; inputs), floats of that type."""
@@ -200,7 +200,9 @@ SMALL = {
     "depthwise": Network(depthwise, _images(32)),
     "encoder": Network(lambda: Encoder(2, 32, 4), lambda: (torch.randn(2, 8, 32),)),
     "text": Network(Text, lambda: (torch.randint(50, (2, 16)), _padding(16))),
-    "fused": Network(Fused, lambda: (torch.randn(2, 8, 32),), ("dynamo",)),  # the other knows no RMSNorm
+    "fused": Network(
+        Fused, lambda: (torch.randn(2, 8, 32),), ("dynamo", "workbench")
+    ),  # the other knows no RMSNorm
     "recurrent": Network(Recurrent, lambda: (torch.randint(40, (2, 9)),)),
     "preactivated": Network(Preactivated, _images(16)),
     "arithmetic": Network(Arithmetic, lambda: (torch.randn(2, 12, 12), torch.randn(2, 12, 12))),

@@ -53,6 +53,24 @@ def run_once(content: bytes) -> dict[str, str]:
     return found
 
 
+def trace_once(content: bytes) -> dict[str, str]:
+    """Trace on ones; return the outcome."""
+    found: dict[str, str] = {}
+    opened = _outcome(found, "open", lambda: ow.open_model(content))
+    if opened is not None:
+        _outcome(found, "trace", lambda: _all_of(ow.trace(opened, feeds(opened))))
+    return found
+
+
+def compare_with_itself(content: bytes) -> dict[str, str]:
+    """Compare with itself on ones; return the outcome."""
+    found: dict[str, str] = {}
+    opened = _outcome(found, "open", lambda: ow.open_model(content))
+    if opened is not None:
+        _outcome(found, "compare", lambda: _all_of(ow.compare(opened, opened, feeds(opened))))
+    return found
+
+
 def feeds(model: Model) -> dict[str, Any]:
     """Return ones for every input, of at most a million elements each."""
     made = {}
@@ -65,10 +83,10 @@ def feeds(model: Model) -> dict[str, Any]:
     return made
 
 
-def _all_of(summary: Any) -> None:
-    str(summary)
-    summary._repr_html_()
-    json.dumps(summary.to_dict())
+def _all_of(result: Any) -> None:
+    str(result)
+    result._repr_html_()
+    json.dumps(result.to_dict())
 
 
 def _all_of_view(model: Model) -> None:

@@ -179,6 +179,7 @@ class Pairing:
         for step in actual.steps:
             for name in step.inputs:
                 self._readers.setdefault(name, []).append(step)
+        self._writer = {name: step for step in actual.steps for name in step.outputs}
         self._doubtful = doubtful or set()
         self._named_well = self._named_badly = 0
         self.lost: set[int] = set()
@@ -198,7 +199,9 @@ class Pairing:
                         self.own.pop(name, None)
 
     def _take(self, step: Step) -> list[Verdict]:
-        read = [name for name in step.inputs if name in self.fed]
+        if any(name not in self.fed for name in step.inputs):
+            return [self._pass_by(step, name) for name in step.outputs]
+        read = list(step.inputs)
         before = {name: self.origins[name] for name in read if name in self.origins}
         origin = Origin(step, {name: self.fed[name] for name in read}, before)
         try:
@@ -216,6 +219,15 @@ class Pairing:
         if self.own is not None:
             self.own.update(own)
         return verdicts
+
+    def _pass_by(self, step: Step, name: str) -> Verdict:
+        """Judge nothing where a step before could not be run; go on with the twin, if its name tells it."""
+        verdict = Verdict(name, step, (), "")
+        twin = self._outputs.get(name, name)
+        expected = self.expected.value(twin) if self.expected.knows(twin) else None
+        if expected is not None:
+            self._confirm(name, twin, expected)
+        return verdict
 
     def _run_on_its_own(self, step: Step, written: dict[str, Any]) -> dict[str, Any]:
         if self.own is None:
@@ -249,6 +261,12 @@ class Pairing:
             return verdict
         twin, expected, apart, threshold = found
         verdict.twin, verdict.own, verdict.threshold, verdict.expected = twin, apart, threshold, expected
+        if name in self._outputs and outcome.dtype != expected.dtype and not apart.problem:
+            verdict.reason = f"is {outcome.dtype.name}, and {expected.dtype.name} was expected"
+        if (
+            verdict.failed and origin.unconfirmed
+        ):  # which of them? look for twins of those before, in another walk
+            self.lost |= {step.index for step in origin.steps()}
         self._confirm(name, twin, expected)
         return verdict
 
@@ -377,10 +395,8 @@ class Pairing:
         ways = [(reader, 1) for reader in self._readers.get(name, [])]
         while ways:
             reader, depth = ways.pop(0)
-            if any(read not in values and read not in self.fed for read in reader.inputs):
-                continue
-            fed = {read: values.get(read, self.fed.get(read)) for read in reader.inputs}
             try:
+                fed = {read: self._looked_up(read, values, _DEEPEST) for read in reader.inputs}
                 written = self.actual.compute(reader, fed)
             except RunError:
                 continue
@@ -394,6 +410,16 @@ class Pairing:
                 if depth < _DEEPEST:
                     ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
         return False
+
+    def _looked_up(self, name: str, values: dict[str, Any], depth: int) -> Any:
+        """Return a value that a later step reads, computing what comes from another branch."""
+        if name not in values and name not in self.fed:
+            writer = self._writer.get(name)
+            if writer is None or depth == 0:
+                raise RunError(f"{name!r} is not there yet")
+            fed = {read: self._looked_up(read, values, depth - 1) for read in writer.inputs}
+            values.update(self.actual.compute(writer, fed))
+        return values[name] if name in values else self.fed[name]
 
     def _is_known(self, reader: Step, fed: dict[str, Any], array: Array, candidate: str | None) -> bool:
         origin = Origin(reader, fed, {})

@@ -77,14 +77,21 @@ def _reduction_length(run: StepwiseRun, step: Step, origin: Origin, outcome: Arr
     return max(1.0, max(sizes, default=1) / max(1, outcome.size), run.summed_terms(step))
 
 
-def noise(run: StepwiseRun, origin: Origin, name: str, outcome: Array) -> float:
-    """Return by how much the outcome moves if every number on the way moves by one rounding unit."""
+def noise(run: StepwiseRun, origin: Origin, name: str, outcome: Array, unit: float) -> float:
+    """Return by how much the outcome moves if every number on the way moves by one rounding unit.
+
+    A way through a precision coarser than `unit` has no excuse: rounding so is what it adds.
+    """
     moved = 0.0
     for seed in range(_DRAWS):
         generator = np.random.default_rng(seed)
         try:
-            shaken = _shaken(run, origin, generator, {})
+            done: dict[int, dict[str, Any]] = {}
+            shaken = _shaken(run, origin, generator, done)
         except RunError:
+            return 0.0
+        arrays = [run.array(value) for written in done.values() for value in written.values()]
+        if any(epsilon(array.dtype) > unit for array in arrays if array is not None):
             return 0.0
         array = run.array(shaken[name])
         if array is None or array.shape != outcome.shape:
@@ -127,7 +134,7 @@ def limit(
     plain = plain_limit(run, origin, outcome, expected)
     if found.problem or found.relative <= plain:
         return plain
-    moved = noise(run, origin, name, outcome)
+    moved = noise(run, origin, name, outcome, max(epsilon(outcome.dtype), epsilon(expected.dtype)))
     if not is_float(outcome):
         return max(plain, 4 * moved / found.scale if found.scale else 4 * moved)
     if found.scale == 0:

@@ -185,7 +185,10 @@ class OnnxSteps:
     def _weight(self, name: str) -> Any:
         if name in self.model.initializers:
             return self.model.weight(name)
-        sparse = next(t for t in self.model.proto.graph.sparse_initializer if t.values.name == name)
+        held = self.model.proto.graph.sparse_initializer
+        sparse = next((tensor for tensor in held if tensor.values.name == name), None)
+        if sparse is None:
+            raise RunError(f"Nothing has written {clean_text(name)!r} when it is read.")
         dense = np.zeros(tuple(sparse.dims), self.model.payloads.array(sparse.values).dtype)
         indices = np.asarray(self.model.payloads.array(sparse.indices), np.int64)
         where = np.unravel_index(indices, dense.shape) if indices.ndim == 1 else tuple(indices.T)

@@ -15,6 +15,7 @@ from onnx_workbench.runtime.live_module import TorchBackend
 from onnx_workbench.runtime.quiet_torch import quiet_torch
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import Step
+from onnx_workbench.runtime.torch_decompositions import decompositions
 
 
 class TorchSteps:
@@ -50,7 +51,7 @@ class TorchSteps:
         try:
             with quiet_torch(), torch.no_grad():
                 program = torch.export.export(self._module, args, kwargs, strict=False)
-                program = program.run_decompositions(_decompositions())
+                program = program.run_decompositions(decompositions())
                 self._graph = program.module(check_guards=False)
         except Exception as error:
             self.note = f"torch.export cannot take it apart ({clean_text(str(error).partition(chr(10))[0], limit=120)})"
@@ -134,21 +135,6 @@ def _evaluating(module: Any) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
-
-
-def _decompositions() -> Any:
-    """Return the decompositions that PyTorch's ONNX exporter uses, so that names agree; else torch's own."""
-    import torch
-
-    try:
-        from torch.onnx._internal.exporter import _decomp, _registration
-
-        registry = _registration.ONNXRegistry.from_torchlib()
-        return _decomp.create_onnx_friendly_decomposition_table(
-            set(_decomp.get_onnx_implemented_overloads(registry))
-        )
-    except (ImportError, AttributeError, TypeError):
-        return torch.export.default_decompositions()
 
 
 def _is_tensor(node: Any) -> bool:
