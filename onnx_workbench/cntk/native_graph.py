@@ -108,7 +108,8 @@ def text_of(dictionary: Dictionary, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _texts(dictionary: Dictionary, key: str) -> list[str]:
+def texts_of(dictionary: Dictionary, key: str) -> list[str]:
+    """Return a list of names of a dictionary, empty if it is not there."""
     found = field_of(dictionary, key, list) if key in dictionary else []
     if not all(isinstance(item, str) for item in found):
         raise ModelFileError(f"its {key!r} should hold names")
@@ -142,7 +143,11 @@ def read_graph(dictionary: Dictionary) -> NativeGraph:
     outputs = tuple(dict.fromkeys(aliases.outputs_of(root)))
     primitives = _needed(aliases, outputs)
     producers = {primitive.output(i): primitive for primitive in primitives.values() for i in (0, 1)}
-    hints = {uid: leaf.shape for uid, leaf in leaves.items() if uid in producers}
+    hints = {
+        aliases.resolve(uid): leaf.shape
+        for uid, leaf in leaves.items()
+        if leaf.kind == PLACEHOLDER and "_Output_" in uid and min(leaf.shape, default=0) > 0
+    }
     used = {uid for primitive in primitives.values() for uid in primitive.inputs} | set(outputs)
     return NativeGraph(
         {uid: leaf for uid, leaf in leaves.items() if uid in used and uid not in producers},
@@ -197,8 +202,8 @@ class _Aliases:
         self.bound: dict[str, str] = {}
         self._resolved: dict[str, str] = {}
         for entry in functions.values():
-            keys = _texts(entry, "block_function_composite_arguments_map_keys")
-            values = _texts(entry, "block_function_composite_arguments_map_values")
+            keys = texts_of(entry, "block_function_composite_arguments_map_keys")
+            values = texts_of(entry, "block_function_composite_arguments_map_values")
             if len(keys) != len(values):
                 raise ModelFileError(
                     f"block {clean_text(text_of(entry, 'uid'))!r} binds {len(keys):,} placeholders to "
@@ -247,7 +252,7 @@ class _Aliases:
         """Return what the outputs of a block or combination stand for; None for primitives."""
         code = entry.get("op")
         if code == _COMBINE:
-            return _texts(entry, "inputs")
+            return texts_of(entry, "inputs")
         if code != _BLOCK:
             return None
         root = field_of(field_of(entry, "block_function_composite", dict), "root", str)
@@ -259,11 +264,11 @@ class _Aliases:
     def outputs_by_name(self, uid: str) -> list[str]:
         """Return the uids of a function's outputs, as the file calls them."""
         entry = self.functions[uid]
-        count = len(_texts(entry, "inputs")) if entry.get("op") == _COMBINE else 1
+        count = len(texts_of(entry, "inputs")) if entry.get("op") == _COMBINE else 1
         if entry.get("op") == _BLOCK:
             root = field_of(field_of(entry, "block_function_composite", dict), "root", str)
             inner = self.functions.get(root)
-            count = len(_texts(inner, "inputs")) if inner and inner.get("op") == _COMBINE else 1
+            count = len(texts_of(inner, "inputs")) if inner and inner.get("op") == _COMBINE else 1
         if operator_name(int(cast("int", entry.get("op", -1)))) == "TopK":
             count = 2
         return [f"{uid}_Output_{index}" for index in range(count)]
@@ -305,7 +310,7 @@ def _needed(aliases: _Aliases, outputs: tuple[str, ...]) -> dict[str, Primitive]
             operator_name(int(field_of(entry, "op", int))),
             text_of(entry, "name"),
             attributes if isinstance(attributes, dict) else {},
-            tuple(aliases.resolve(uid) for uid in _texts(entry, "inputs")),
+            tuple(aliases.resolve(uid) for uid in texts_of(entry, "inputs")),
         )
         found[function] = primitive
         waiting += primitive.inputs

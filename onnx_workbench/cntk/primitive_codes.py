@@ -110,3 +110,28 @@ OPERATOR_CODES = {name: code for code, name in enumerate(OPERATORS)}
 def operator_name(code: int) -> str:
     """Return what CNTK calls the primitive of a number."""
     return OPERATORS[code] if 0 <= code < len(OPERATORS) else f"operator {code}"
+
+
+_FUNCTION_NAMES = {
+    "OneHot": "OneHotOp",
+    "ToSequence": "ToSequenceOp",
+    "ToSequenceLike": "ToSequenceLikeOp",
+    "UnpackSequence": "UnpackSequenceOp",
+    "UnpackBatch": "UnpackBatchAxis",
+    "ToBatch": "ToBatchAxis",
+}
+_PRIMITIVE_NAMES = {name: primitive for primitive, name in _FUNCTION_NAMES.items()}
+
+SPECIAL_AXES = {2147483646: "AllStaticAxes", 2147483644: "EndStaticAxis", 2147483643: "AllAxes"}
+"""Numbers that stand for axes without an index; one more than the largest stands for a dynamic axis."""
+
+
+def function_name(code: int) -> str:
+    """Return the name that functions of a primitive have (`op_name`), and that their uids begin with."""
+    name = operator_name(code)
+    return _FUNCTION_NAMES.get(name, name)
+
+
+def primitive_code(op_name: str) -> int | None:
+    """Return the number of the primitive of a function, None if files know no such primitive."""
+    return OPERATOR_CODES.get(_PRIMITIVE_NAMES.get(op_name, op_name))

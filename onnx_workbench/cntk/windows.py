@@ -61,12 +61,19 @@ def _spread(values: Any, rank: int, fill: Any) -> list[Any]:
     return [fill] * (rank - len(given)) + given[max(len(given) - rank, 0) :]
 
 
+def _has_one_output(function: Any) -> bool:
+    """Tell whether the weights have no axis for filters, as files have them of local response normalisation."""
+    kernel: tuple[int, ...] = function.attributes.get("kernelShape", ())
+    return len(kernel) == int(function.inputs[0].rank)
+
+
 def convolution_windows(function: Any) -> list[Window]:
     """Return the windows of a convolution along its spatial axes."""
     weights = function.inputs[0]
     attributes = function.attributes
-    rank = weights.rank - 2
-    kernel = weights.shape[2:]
+    lead = 1 if _has_one_output(function) else 2
+    rank = weights.rank - lead
+    kernel = weights.shape[lead:]
     strides = _spread(attributes["strides"], rank, 1)
     padded = _spread(attributes["autoPadding"], rank, False)
     dilation = _spread(attributes["dilation"], rank, 1)
@@ -77,6 +84,9 @@ def convolution_shape(function: Any) -> Shape:
     """Return the shape that a convolution makes; weights left open learn the number of channels."""
     weights, x = function.inputs
     attributes = function.attributes
+    if _has_one_output(function) and x.rank == weights.rank and x.shape[0] == weights.shape[0]:
+        windows = zip(convolution_windows(function), x.shape[1:], strict=True)
+        return (1, *(window.length(size) for window, size in windows))
     rank = weights.rank - 2
     if attributes["sequential"]:
         rank -= 1
