@@ -1,1 +1,33 @@
 """CNTK models and CNTK code, with no CNTK installed."""
+
+from onnx_workbench.cntk import ops  # noqa: I001 - operators first: losses and layers are made of them
+from onnx_workbench.cntk import (
+    axis,
+    cntk_py,
+    device,
+    initializer,
+    layers,
+    logging,
+    losses,
+    metrics,
+    variables,
+)
+from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.default_options import (
+    default_options,
+    default_options_for,
+    default_override_or,
+    get_default_override,
+)
+from onnx_workbench.cntk.device import *
+from onnx_workbench.cntk.initializer import *
+from onnx_workbench.cntk.install import install
+from onnx_workbench.cntk.logging.graph import plot
+from onnx_workbench.cntk.ops import *
+from onnx_workbench.cntk.ops import sequence
+from onnx_workbench.cntk.variables import Constant, Parameter, Record, Variable
+
+InferredDimension, FreeDimension = variables.INFERRED, variables.FREE
+
+__version__ = "2.7"
+"""The CNTK whose ways these are."""

@@ -12,6 +12,15 @@ from onnx_workbench.cntk.variables import Constant, Parameter, Variable, is_know
 _MOST_ROUNDS = 50
 
 
+class _Edits:
+    """Counts changes to graphs in place, after which nothing made of a graph before may be used."""
+
+    count = 0
+
+
+edits = _Edits()
+
+
 def functions_below(roots: list[Any], stop: frozenset[Variable] | set[Variable] = frozenset()) -> list[Any]:
     """Return the primitives that some functions stand on, operands before users where there is no cycle."""
     found: list[Any] = []

@@ -19,9 +19,9 @@ from onnx_workbench.cntk.native_graph import (
 )
 from onnx_workbench.cntk.native_values import FREE_DIMENSION
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, Names, refuse
-from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, RULES, axes_of
-from onnx_workbench.cntk.onnx_sequences import DELAYS, SEQUENCE_RULES, lower_recurrence
-from onnx_workbench.cntk.onnx_windows import WINDOW_RULES, by_sample
+from onnx_workbench.cntk.onnx_rule_table import ALL_RULES
+from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, axes_of
+from onnx_workbench.cntk.onnx_sequences import DELAYS, lower_recurrence
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text
 
@@ -30,20 +30,15 @@ OPSET, IR_VERSION = 18, 8
 CNTK_DOMAIN = "cntk"
 """Domain of nodes that are CNTK's own primitives."""
 
-_ALL_RULES = {
-    **RULES,
-    **WINDOW_RULES,
-    **SEQUENCE_RULES,
-    "BatchNormalization": by_sample(RULES["BatchNormalization"]),
-}
-
 
 def supported_operators() -> frozenset[str]:
     """Return the names of the primitives that can be written as ONNX."""
-    return frozenset(_ALL_RULES)
+    return frozenset(ALL_RULES)
 
 
-def to_onnx(graph: NativeGraph, *, location: str, outputs: Iterable[str] | None = None) -> ModelProto:
+def to_onnx(
+    graph: NativeGraph, *, location: str, outputs: Iterable[str] | None = None, keep_steps: bool = False
+) -> ModelProto:
     """Return an ONNX model of a native graph.
 
     Parameters
@@ -64,7 +59,7 @@ def to_onnx(graph: NativeGraph, *, location: str, outputs: Iterable[str] | None 
     chosen = _chosen_outputs(graph, outputs)
     graph = replace(graph, outputs=chosen, primitives=_reached(graph, chosen))
     _check_operators(graph)
-    return _Lowering(graph, location).model()
+    return _Lowering(graph, location, keep_steps=keep_steps).model()
 
 
 def primitives_as_nodes(
@@ -107,7 +102,7 @@ def primitives_as_nodes(
 
 
 def _check_operators(graph: NativeGraph) -> None:
-    missing = [p for p in graph.primitives.values() if p.operator not in _ALL_RULES]
+    missing = [p for p in graph.primitives.values() if p.operator not in ALL_RULES]
     if not missing:
         return
     counts = Counter(primitive.operator for primitive in missing)
@@ -230,12 +225,14 @@ def _within(component: list[Primitive], graph: NativeGraph) -> list[Primitive]:
 class _Lowering:
     """One graph on its way to ONNX."""
 
-    def __init__(self, graph: NativeGraph, location: str) -> None:
+    def __init__(self, graph: NativeGraph, location: str, *, keep_steps: bool) -> None:
         self.graph = graph
         self.emit = Emitter(Names(), location)
         self.node_names = Names()
         self.values: dict[str, Emitted] = {}
-        self.sequences = any(_is_about_sequences(primitive) for primitive in graph.primitives.values())
+        self.sequences = keep_steps or any(
+            _is_about_sequences(primitive) for primitive in graph.primitives.values()
+        )
         used = dict.fromkeys(uid for p in graph.primitives.values() for uid in p.inputs)
         self.inputs = [
             leaf for uid, leaf in graph.leaves.items() if uid in used and leaf.kind in {INPUT, PLACEHOLDER}
@@ -310,7 +307,7 @@ class _Lowering:
             inputs = [values[uid] for uid in primitive.inputs]
             if not inputs:
                 raise refuse(primitive, "it has no inputs.")
-            found = _ALL_RULES[primitive.operator](emit, primitive, inputs)
+            found = ALL_RULES[primitive.operator](emit, primitive, inputs)
         except KeyError as error:
             raise refuse(primitive, f"its input {clean_text(str(error.args[0]))!r} has no value.") from error
         except (IndexError, TypeError, OverflowError) as error:

@@ -1,1 +1,4 @@
 """What CNTK keeps under `cntk.logging`."""
+
+from onnx_workbench.cntk.logging import graph
+from onnx_workbench.cntk.logging.graph import *

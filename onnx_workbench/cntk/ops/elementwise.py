@@ -235,7 +235,8 @@ def hard_sigmoid(x: Any, alpha: float, beta: float, name: str = "") -> Function:
 
     def build(a: Any) -> Function:
         zero, one = _constant(0, a), _constant(1, a)
-        line = plus(element_times(alpha, a), beta)
+        slope, offset = np.float32(alpha), np.float32(beta)  # CNTK keeps them so in float64 graphs too
+        line = plus(element_times(slope, a), offset)
         below = element_select(less(line, one), line, one)
         return element_select(greater(below, zero), below, zero)
 

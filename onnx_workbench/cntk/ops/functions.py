@@ -10,7 +10,7 @@ from typing import Any
 from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.default_options import default_options
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
-from onnx_workbench.cntk.graph import Copier, complete, functions_below, leaves_of
+from onnx_workbench.cntk.graph import Copier, complete, edits, functions_below, leaves_of
 from onnx_workbench.cntk.variables import TensorOperators, Variable, new_uid, shape_of
 
 __all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "load_model"]
@@ -391,9 +391,9 @@ class Function(TensorOperators):
         as_numpy: bool = True,  # noqa: ARG002
     ) -> tuple[Any, dict[Variable, Any]]:
         """Compute, and keep what `backward` needs."""
-        from onnx_workbench.cntk.evaluation import forward  # type: ignore[import-not-found]
+        from onnx_workbench.cntk.evaluation import forward
 
-        return forward(self, arguments, outputs, keep_for_backward)  # type: ignore[no-any-return]
+        return forward(self, arguments, outputs, keep_for_backward)
 
     def backward(
         self,
@@ -532,6 +532,7 @@ def as_variable(value: Any) -> Any:
 
 
 def _replace(roots: list[Function], replaced: dict[Variable, Variable]) -> None:
+    edits.count += 1
     for function in functions_below(roots):
         function._operands = [replaced.get(v, v) for v in function._operands]
         function._block_map = [(ph, replaced.get(outer, outer)) for ph, outer in function._block_map]

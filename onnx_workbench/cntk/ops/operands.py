@@ -26,7 +26,7 @@ def data_type(*values: Any) -> Any:
                 raise CntkValueError(f"expected single output, but got {len(value.outputs)}")
             value = value.output
         if isinstance(value, Variable):
-            if not (value.is_placeholder or value._dtype is None):
+            if value._dtype is not None:
                 variables.add(value.dtype)
         elif isinstance(value, np.ndarray | np.floating):
             if dtype_of_or_none(value.dtype) is None:

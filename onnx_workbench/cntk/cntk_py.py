@@ -1,0 +1,34 @@
+"""What users call in CNTK's C++ bindings: seeds, and switches that change nothing here."""
+
+from __future__ import annotations
+
+from onnx_workbench.cntk.seeds import (
+    get_fixed_random_seed,
+    is_random_seed_fixed,
+    reset_random_seed,
+    set_fixed_random_seed,
+)
+
+__all__ = [
+    "disable_cpueval_optimization", "enable_cpueval_optimization", "force_deterministic_algorithms",
+    "get_fixed_random_seed", "is_random_seed_fixed", "reset_random_seed", "set_fixed_random_seed",
+    "set_gpumemory_allocation_trace_level",
+]  # fmt: skip
+
+InferredDimension, FreeDimension = -1, -3
+
+
+def force_deterministic_algorithms() -> None:
+    """Accept: onnxruntime on the CPU computes the same each time."""
+
+
+def set_gpumemory_allocation_trace_level(level: int) -> None:
+    """Accept a level of messages that are not written."""
+
+
+def enable_cpueval_optimization() -> None:
+    """Accept: onnxruntime optimises always."""
+
+
+def disable_cpueval_optimization() -> None:
+    """Accept: onnxruntime optimises always."""

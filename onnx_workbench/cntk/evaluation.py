@@ -1,0 +1,289 @@
+"""Computing with graphs: lowered to ONNX once, then run by onnxruntime with whatever batch is given.
+
+Sequences are run in groups of one length, so that no padding is ever seen by an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
+from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
+from onnx_workbench.cntk.graph import edits
+from onnx_workbench.cntk.native_form import SIZED, native_graph
+from onnx_workbench.cntk.native_onnx import to_onnx
+from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable
+
+_ALONE = frozenset(["Where", "Sequence::Gather", "Sequence::Scatter", "ToSequenceOp"])
+"""Operators after which sequences of one length may differ: each is then run by itself."""
+
+
+@dataclass
+class Program:
+    """A graph that is ready to run.
+
+    Parameters
+    ----------
+    outputs
+        What it computes, as asked for.
+    feeds
+        Arguments that it needs, with the names that they have in ONNX.
+    fetched
+        Names in ONNX of what is computed, and the place of each output among them; None where an argument or
+        parameter is asked for itself.
+    kept
+        Parameters and constants inside, with the version of their numbers.
+    """
+
+    outputs: tuple[Variable, ...]
+    feeds: list[tuple[Variable, str]]
+    fetched: list[str]
+    places: list[int | Variable]
+    kept: list[tuple[Parameter | Constant, int]]
+    model: Any
+    run: Any
+    edits: int
+    alone: bool
+    steps: bool
+
+    def is_current(self) -> bool:
+        """Tell whether nothing has changed since it was made."""
+        return self.edits == edits.count and all(one.version == version for one, version in self.kept)
+
+
+def program_of(function: Any, outputs: tuple[Variable, ...], shapes: tuple[Any, ...] = ()) -> Program:
+    """Return the program for some outputs of a function, made at the first call."""
+    key = (outputs, shapes)
+    found = function._cache.get(key)
+    if found is None or not found.is_current():
+        found = _make(outputs, dict(shapes))
+        function._cache[key] = found
+    return found  # type: ignore[no-any-return]
+
+
+def lowered(
+    outputs: Sequence[Variable], sizes: dict[str, tuple[int, ...]] | None = None
+) -> tuple[Any, Any, Any]:
+    """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by uid."""
+    graph, leaves = native_graph(outputs, sizes)
+    produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
+    model = to_onnx(graph, location="", outputs=produced, keep_steps=True) if produced else None
+    return model, graph, leaves
+
+
+def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> Program:
+    model, graph, leaves = lowered(outputs, sizes)
+    produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
+    places = [produced.index(uid) if uid in graph.producers else leaves[uid] for uid in graph.outputs]
+    for one in leaves.values():
+        if one.is_placeholder:
+            raise CntkRuntimeError(
+                f"'{one}' is a placeholder: put an input in its place with replace_placeholder before evaluating."
+            )
+    names = [] if model is None else [one.name for one in model.graph.input]
+    inputs = [leaf for leaf in leaves.values() if leaf.is_input]
+    used = {uid for primitive in graph.primitives.values() for uid in primitive.inputs}
+    fed = [leaf for leaf in inputs if leaf.uid in used]
+    feeds = list(zip(fed, names, strict=True))
+    feeds += [(leaf, "") for leaf in inputs if leaf.uid not in used]
+    kept = [(leaf, leaf.version) for leaf in leaves.values() if isinstance(leaf, Parameter | Constant)]
+    fetched = [] if model is None else [one.name for one in model.graph.output]
+    alone = any(primitive.operator in _ALONE for primitive in graph.primitives.values())
+    return Program(
+        outputs,
+        feeds,
+        fetched,
+        places,
+        kept,
+        model,
+        None if model is None else _runner(model),
+        edits.count,
+        alone,
+        any(len(one.dynamic_axes) > 1 for one in outputs),
+    )
+
+
+def _runner(model: Any) -> Any:
+    """Return what runs a model: onnxruntime, or where it has no kernel for a dtype, ONNX's reference evaluator."""
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        data = model.SerializeToString()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except NoKernel:
+        from onnx.reference import ReferenceEvaluator
+
+        return ReferenceEvaluator(model).run
+    return session.run
+
+
+def forward(
+    function: Any, arguments: Any, outputs: Any = None, keep_for_backward: Any = None
+) -> tuple[Any, dict[Variable, Any]]:
+    """Compute outputs of a function; also return what `backward` needs."""
+    wanted = requested(function, outputs)
+    given = arguments_of(function, arguments)
+    program, batch = prepared(function, wanted, given)
+    values = dict(zip(wanted, run(program, batch), strict=True))
+    state = None if keep_for_backward is None else State(wanted, batch, tuple(keep_for_backward))
+    return state, values
+
+
+@dataclass
+class State:
+    """What `backward` needs of a `forward`."""
+
+    outputs: tuple[Variable, ...]
+    batch: dict[Variable, Any]
+    kept: tuple[Any, ...]
+
+
+def requested(function: Any, outputs: Any) -> tuple[Variable, ...]:
+    """Return the variables that callers ask for: all outputs if they do not say."""
+    if outputs is None:
+        return function.outputs  # type: ignore[no-any-return]
+    if isinstance(outputs, Variable) or hasattr(outputs, "outputs"):
+        outputs = [outputs]
+    found: list[Variable] = []
+    for one in outputs:
+        found += [one] if isinstance(one, Variable) else one.outputs
+    return tuple(found)
+
+
+def prepared(
+    function: Any, outputs: tuple[Variable, ...], given: dict[Variable, Any]
+) -> tuple[Program, dict[Variable, Any]]:
+    """Return the program for outputs and the arrays for it.
+
+    Raises
+    ------
+    ValueError
+        If values are missing, do not fit, or differ in the number of samples or the lengths of sequences.
+    """
+    batch = {variable: batch_of(variable, value) for variable, value in given.items()}
+    free = tuple(
+        (variable.uid, _sample_shape(value, variable))
+        for variable, value in batch.items()
+        if FREE in variable._shape or -1 in variable._shape
+    )
+    if batch and _is_sized(function, outputs):
+        free += _sizes(batch)
+    program = program_of(function, outputs, free)
+    missing = [variable for variable, _ in program.feeds if variable not in batch]
+    if missing:
+        listed = ", ".join(f"'{one}'" for one in missing)
+        raise CntkValueError(
+            f"Values for {len(missing)} required arguments {listed}, that the requested output(s) "
+            f"{', '.join(map(repr, map(str, outputs)))} depend on, have not been provided."
+        )
+    if len(program.feeds) > 1:
+        _check_layouts(program, batch)
+    return program, batch
+
+
+def _is_sized(function: Any, outputs: tuple[Variable, ...]) -> bool:
+    """Tell whether the graph has operators that must know how large the batch is."""
+    key = ("sized", outputs)
+    known = function._cache.get(key)
+    if known is None or known[0] != edits.count:
+        graph, _ = native_graph(outputs)
+        found = any(primitive.operator in SIZED for primitive in graph.primitives.values())
+        known = function._cache[key] = (edits.count, found)
+    return known[1]  # type: ignore[no-any-return]
+
+
+def _sizes(batch: dict[Variable, Any]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    lists = [value for value in batch.values() if isinstance(value, list)]
+    steps = max((len(one) for value in lists for one in value), default=0)
+    samples = max((len(value) for variable, value in batch.items() if variable.dynamic_axes), default=1)
+    return (("steps", (steps,)), ("samples", (samples,)))
+
+
+def _sample_shape(value: Any, variable: Variable) -> tuple[int, ...]:
+    first = value[0] if isinstance(value, list) else value
+    return tuple(first.shape[first.ndim - variable.rank :])
+
+
+def _check_layouts(program: Program, batch: dict[Variable, Any]) -> None:
+    seen: dict[Any, tuple[Any, Variable]] = {}
+    for variable, _ in program.feeds:
+        if not variable.dynamic_axes:
+            continue
+        value = batch[variable]
+        lengths = [len(one) for one in value] if isinstance(value, list) else len(value)
+        before = seen.setdefault(variable.dynamic_axes, (lengths, variable))
+        if before[0] != lengths:
+            raise CntkValueError(
+                "Different minibatch layouts detected (difference in sequence lengths or count or start flags) in data "
+                f"specified for the Function's arguments '{before[1]}' ({before[0]}) vs. '{variable}' ({lengths}), "
+                "though these arguments have the same dynamic axes."
+            )
+
+
+def run(program: Program, batch: dict[Variable, Any]) -> list[Any]:
+    """Return the values of a program's outputs: an array, or a list of one for each sequence."""
+    values: list[Any] = []
+    if program.run is not None:
+        sequences = any(isinstance(batch[variable], list) for variable, name in program.feeds if name)
+        if sequences or program.alone:
+            values = _by_length(program, batch)
+        else:
+            values = program.run(program.fetched, {name: batch[one] for one, name in program.feeds if name})
+            if program.steps:
+                values = [list(v) if _dynamic(program, i) > 1 else v for i, v in enumerate(values)]
+    return [
+        values[place] if isinstance(place, int) else _leaf_value(place, batch) for place in program.places
+    ]
+
+
+def _leaf_value(leaf: Variable, batch: dict[Variable, Any]) -> Any:
+    return leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]
+
+
+def _by_length(program: Program, batch: dict[Variable, Any]) -> list[Any]:
+    feeds = [(variable, name, batch[variable]) for variable, name in program.feeds if name]
+    count = len(next(value for variable, _, value in feeds if variable.dynamic_axes))
+    groups: dict[Any, list[int]] = {}
+    for index in range(count):
+        lengths = tuple(len(value[index]) for _, _, value in feeds if isinstance(value, list))
+        groups.setdefault((lengths, index if program.alone else None), []).append(index)
+    parts: list[list[Any]] = [[None] * count for _ in program.fetched]
+    whole: list[Any] = [None] * len(program.fetched)
+    for chosen in groups.values():
+        results = program.run(
+            program.fetched, {name: _group(variable, value, chosen) for variable, name, value in feeds}
+        )
+        for position, result in enumerate(results):
+            whole[position] = result
+            if _dynamic(program, position):
+                for index, one in zip(chosen, result, strict=True):
+                    parts[position][index] = one
+    return [_joined(program, position, parts[position], whole[position]) for position in range(len(parts))]
+
+
+def _group(variable: Variable, value: Any, chosen: list[int]) -> Array:
+    if isinstance(value, list):
+        return np.stack([value[index] for index in chosen])
+    return value[chosen] if variable.dynamic_axes else value  # type: ignore[no-any-return]
+
+
+def _dynamic(program: Program, position: int) -> int:
+    """Return how many dynamic axes an output has."""
+    for output, place in zip(program.outputs, program.places, strict=True):
+        if place == position:
+            return len(output.dynamic_axes)
+    return 0
+
+
+def _joined(program: Program, position: int, parts: list[Any], whole: Any) -> Any:
+    axes = _dynamic(program, position)
+    if axes == 0:
+        return whole
+    return parts if axes > 1 else np.stack(parts)

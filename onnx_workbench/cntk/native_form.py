@@ -1,0 +1,274 @@
+"""Graphs of functions in the form of native files: blocks opened, operands in C++ order, attributes column-major."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from onnx_workbench.cntk import inference
+from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.native_graph import (
+    CONSTANT,
+    INPUT,
+    PARAMETER,
+    PLACEHOLDER,
+    Leaf,
+    NativeGraph,
+    Primitive,
+)
+from onnx_workbench.cntk.native_values import DATA_TYPE_CODES, Dictionary, NativeAxis, Shape, Value
+from onnx_workbench.cntk.variables import UNKNOWN_SHAPE, Constant, Parameter, Variable
+
+_KINDS = {"Input": INPUT, "Parameter": PARAMETER, "Constant": CONSTANT, "Placeholder": PLACEHOLDER}
+_DYNAMIC = 2147483647
+_SPECIAL = {"AllStaticAxes": _DYNAMIC - 1, "AllAxes": _DYNAMIC - 4, "EndStaticAxis": _DYNAMIC - 3}
+
+SIZED = {"UnpackSequenceOp": "steps", "UnpackBatchAxis": "samples"}
+"""Operators whose output is as large as the batch or the longest sequence: that must be known beforehand."""
+
+
+class Opened:
+    """What variables stand for once blocks are opened: leaves, or outputs of primitives."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Variable, Variable] = {}
+        self.names: dict[str, str] = {}
+
+    def resolve(self, variable: Variable) -> Variable:
+        """Return the leaf, or the output of a primitive, that a variable stands for."""
+        name = ""
+        while True:
+            if variable in self._bound:
+                variable = self._bound[variable]
+                continue
+            if not variable.is_output or not variable.owner.is_block:
+                break
+            name = name or variable.name
+            block = variable.owner
+            self._bound.update(block.block_arguments_mapping)
+            at = next(i for i, one in enumerate(block.outputs) if one is variable)
+            variable = block.block_composite.outputs[at]
+        if variable.is_output:
+            name = name or variable.name
+            if name:
+                self.names.setdefault(variable.uid, name)
+        return variable
+
+
+def native_graph(
+    outputs: Iterable[Variable], sizes: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[NativeGraph, dict[str, Variable]]:
+    """Return what some variables stand on in native form, and its leaves by uid.
+
+    `sizes` are shapes, by uid, of inputs whose own have free dimensions.
+    """
+    opened = Opened()
+    leaves: dict[str, Variable] = {}
+    found: dict[str, Primitive] = {}
+    hints: dict[str, Shape] = {}
+    roots = [opened.resolve(output) for output in outputs]
+    waiting = list(reversed(roots))
+    while waiting:
+        variable = waiting.pop()
+        if not variable.is_output:
+            leaves[variable.uid] = variable
+            continue
+        function = variable.owner
+        if function.uid in found:
+            continue
+        operands = [opened.resolve(one) for one in function.inputs]
+        operator, attributes, ordered = _native_call(function, operands)
+        if sizes and operator in SIZED:
+            attributes["size"] = sizes[SIZED[operator]][0]
+        found[function.uid] = Primitive(function.uid, operator, function.name, attributes, tuple(ordered))
+        for one in function.outputs:
+            if one.shape != UNKNOWN_SHAPE:
+                hints[one.uid] = Shape(one.shape)
+        waiting += reversed(operands)
+    producers = {p.output(i): p for p in found.values() for i in (0, 1)}
+    graph = NativeGraph(
+        {uid: _leaf(variable, (sizes or {}).get(uid)) for uid, variable in leaves.items()},
+        found,
+        tuple(root.uid for root in roots),
+        opened.names,
+        hints,
+        producers,
+    )
+    return graph, leaves
+
+
+def _leaf(variable: Variable, size: tuple[int, ...] | None) -> Leaf:
+    value = variable._numbers() if isinstance(variable, Parameter | Constant) else None
+    shape = Shape(size or (variable.shape if value is None else value.shape))
+    dynamic = min(len(variable.dynamic_axes), 2)
+    return Leaf(
+        variable.uid, variable.name, _KINDS[variable.kind], shape, np.dtype(variable.dtype), dynamic, value
+    )
+
+
+def _native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionary, list[str]]:
+    """Return the operator, attributes and operands of a primitive as a native file has them."""
+    uids = [one.uid for one in operands]
+    form = _FORMS.get(function.op_name)
+    if form is None:
+        return function.op_name, {key: _plain(value) for key, value in function.attributes.items()}, uids
+    operator, attributes = form(function)
+    if function.op_name in _SWAPPED:
+        uids.reverse()
+    return operator, attributes, uids
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, Axis):
+        return native_axis(value, 0)
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return value.item()  # type: ignore[no-any-return]
+    return value  # type: ignore[no-any-return]
+
+
+def native_axis(axis: Axis | None, rank: int) -> NativeAxis:
+    """Return an axis as a file has it: static ones counted from the last."""
+    if axis is None:
+        return NativeAxis(_SPECIAL["AllStaticAxes"])
+    if axis.name in _SPECIAL:
+        return NativeAxis(_SPECIAL[axis.name])
+    if not axis.is_static_axis:
+        return NativeAxis(_DYNAMIC, axis.name, axis.is_ordered)
+    index = axis.static_axis_index()
+    return NativeAxis(rank - 1 - (index + rank if index < 0 else index))
+
+
+def _static(index: int, rank: int) -> NativeAxis:
+    return NativeAxis(rank - 1 - index)
+
+
+Form = Callable[[Any], tuple[str, Dictionary]]
+
+
+def _times(function: Any) -> tuple[str, Dictionary]:
+    return function.op_name, dict(function.attributes)
+
+
+def _reduce(function: Any) -> tuple[str, Dictionary]:
+    rank, attributes = function.inputs[0].rank, dict(function.attributes)
+    attributes["axisVec"] = [native_axis(axis, rank) for axis in attributes["axisVec"]]
+    return "ReduceElements", attributes
+
+
+def _top_k(function: Any) -> tuple[str, Dictionary]:
+    axis = native_axis(function.attributes["axis"], function.inputs[0].rank)
+    return "TopK", {"axis": axis, "numItems": function.attributes["numItems"]}
+
+
+def _reshape(function: Any) -> tuple[str, Dictionary]:
+    begin, end = inference.reshaped_axes(function)
+    rank = function.inputs[0].rank
+    new = Shape(function.attributes["newShape"])
+    return "Reshape", {
+        "newShape": new,
+        "beginAxis": NativeAxis(rank - end),
+        "endAxis": NativeAxis(rank - begin),
+    }
+
+
+def _into_output_shape(function: Any) -> tuple[str, Dictionary]:
+    return "Reshape", {"newShape": Shape(function.output.shape)}
+
+
+def _transpose(function: Any) -> tuple[str, Dictionary]:
+    order = inference.permutation(function)
+    return "TransposeAxes", {"axisVec": [_static(index, len(order)) for index in reversed(order)]}
+
+
+def _splice(function: Any) -> tuple[str, Dictionary]:
+    at, rank = inference.spliced_axis(function), len(function.output.shape)
+    return "Splice", {"axis": _static(max(at, 0), rank)}
+
+
+def _slice(function: Any) -> tuple[str, Dictionary]:
+    attributes, rank = function.attributes, function.inputs[0].rank
+    return "Slice", {
+        "axisVec": [native_axis(axis, rank) for axis in attributes["axisVec"]],
+        "beginIndexVec": list(attributes["beginIndexVec"]),
+        "endIndexVec": list(attributes["endIndexVec"]),
+        "sliceStridesVec": list(attributes["sliceStridesVec"]),
+    }
+
+
+def _pad(function: Any) -> tuple[str, Dictionary]:
+    attributes = dict(function.attributes)
+    for key in ("paddingHead", "paddingFoot"):
+        attributes[key] = list(reversed(attributes[key]))
+    return "Pad", attributes
+
+
+def _one_hot(function: Any) -> tuple[str, Dictionary]:
+    rank = function.inputs[0].rank + 1
+    return "OneHot", {
+        "numClass": function.attributes["numClass"],
+        "oneHotOutputSparse": bool(function.attributes["oneHotOutputSparse"]),
+        "onehotAxis": _static(inference.one_hot_axis(function), rank),
+    }
+
+
+def _gather(function: Any) -> tuple[str, Dictionary]:
+    axis, rank = function.attributes["axis"], function.inputs[0].rank
+    return "Gather", {} if axis is None else {"axis": native_axis(axis, rank)}
+
+
+def _windows(function: Any) -> tuple[str, Dictionary]:
+    attributes: Dictionary = {}
+    for key, value in function.attributes.items():
+        if key in {"autoPadding", "sharing"}:
+            attributes[key] = list(reversed(value))
+        else:
+            attributes[key] = Shape(value) if isinstance(value, tuple | list) else value
+    return function.op_name, attributes
+
+
+def _unpooling(function: Any) -> tuple[str, Dictionary]:
+    operator, attributes = _windows(function)
+    attributes["unpoolingWindowShape"] = attributes.pop("poolingWindowShape")
+    return operator, attributes
+
+
+def _cast(function: Any) -> tuple[str, Dictionary]:
+    dtype = np.dtype(function.attributes["newDataType"])
+    if dtype not in DATA_TYPE_CODES:
+        raise CntkValueError(f"Cast: {dtype} has no place in a file.")
+    return "Cast", {"newDataType": DATA_TYPE_CODES[dtype]}
+
+
+def _squeeze(function: Any) -> tuple[str, Dictionary]:
+    if function.attributes["axisVec"] is None:
+        return "Squeeze", {}
+    return "Squeeze", {"axisVec": _reduce(function)[1]["axisVec"]}
+
+
+_SWAPPED = {"Times", "TransposeTimes", "Gather"}
+_FORMS: dict[str, Form] = {
+    "Times": _times,
+    "TransposeTimes": _times,
+    "ReduceElements": _reduce,
+    "TopK": _top_k,
+    "Reshape": _reshape,
+    "ExpandDims": _into_output_shape,
+    "Flatten": _into_output_shape,
+    "TransposeAxes": _transpose,
+    "Splice": _splice,
+    "Slice": _slice,
+    "Squeeze": _squeeze,
+    "Pad": _pad,
+    "OneHotOp": _one_hot,
+    "Gather": _gather,
+    "Convolution": _windows,
+    "Pooling": _windows,
+    "Unpooling": _unpooling,
+    "ROIPooling": _windows,
+    "Cast": _cast,
+}
