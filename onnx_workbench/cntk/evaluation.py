@@ -15,11 +15,10 @@ from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
 from onnx_workbench.cntk.graph import edits
 from onnx_workbench.cntk.native_form import SIZED, native_graph
+from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_onnx import to_onnx
+from onnx_workbench.cntk.onnx_step_rules import is_single
 from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable
-
-_ALONE = frozenset(["Where", "Sequence::Gather", "Sequence::Scatter", "ToSequenceOp"])
-"""Operators after which sequences of one length may differ: each is then run by itself."""
 
 
 @dataclass
@@ -92,7 +91,7 @@ def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> P
     feeds += [(leaf, "") for leaf in inputs if leaf.uid not in used]
     kept = [(leaf, leaf.version) for leaf in leaves.values() if isinstance(leaf, Parameter | Constant)]
     fetched = [] if model is None else [one.name for one in model.graph.output]
-    alone = any(primitive.operator in _ALONE for primitive in graph.primitives.values())
+    alone = any(_parts_lengths(primitive) for primitive in graph.primitives.values())
     return Program(
         outputs,
         feeds,
@@ -105,6 +104,13 @@ def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> P
         alone,
         any(len(one.dynamic_axes) > 1 for one in outputs),
     )
+
+
+def _parts_lengths(primitive: Primitive) -> bool:
+    """Tell whether sequences of one length may differ in it afterwards: each is then run by itself."""
+    if primitive.operator == "Where":
+        return not is_single(primitive)
+    return primitive.operator == "ToSequenceOp" and len(primitive.inputs) > 1
 
 
 def _runner(model: Any) -> Any:

@@ -95,6 +95,8 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
         value = value[0]
     if hasattr(value, "toarray"):
         value = value.toarray()
+    elif hasattr(value, "as_batch"):
+        return value.as_batch(variable)  # type: ignore[no-any-return]
     elif hasattr(value, "asarray") and not isinstance(value, np.ndarray):
         value = value.asarray()
     if isinstance(value, list | tuple):

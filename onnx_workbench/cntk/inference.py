@@ -321,6 +321,8 @@ def _top_k(function: Any) -> list[Shape]:
 
 @shapes("CrossEntropyWithSoftmax")
 def _loss(function: Any) -> Shape:
+    if len(function.inputs) > 2:  # among the best: CNTK adds up the batch
+        return ()
     x, target = function.inputs
     if (
         is_known(target.shape)
@@ -624,6 +626,11 @@ def _like_the_condition(function: Any) -> tuple[Axis, ...]:
 @axes("ReconcileDynamicAxis", "ToSequenceLike", "PackedIndex", "GatherPacked")
 def _like_the_second(function: Any) -> tuple[Axis, ...]:
     return function.inputs[1].dynamic_axes  # type: ignore[no-any-return]
+
+
+@axes("ClassificationError")
+def _without_any(function: Any) -> tuple[Axis, ...]:
+    return () if len(function.inputs) > 2 else joined_axes(function.inputs)
 
 
 @axes("ToSequenceOp")

@@ -80,7 +80,7 @@ def native_graph(
         if function.uid in found:
             continue
         operands = [opened.resolve(one) for one in function.inputs]
-        operator, attributes, ordered = _native_call(function, operands)
+        operator, attributes, ordered = native_call(function, operands)
         if sizes and operator in SIZED:
             attributes["size"] = sizes[SIZED[operator]][0]
         found[function.uid] = Primitive(function.uid, operator, function.name, attributes, tuple(ordered))
@@ -109,7 +109,7 @@ def _leaf(variable: Variable, size: tuple[int, ...] | None) -> Leaf:
     )
 
 
-def _native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionary, list[str]]:
+def native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionary, list[str]]:
     """Return the operator, attributes and operands of a primitive as a native file has them."""
     uids = [one.uid for one in operands]
     form = _FORMS.get(function.op_name)

@@ -81,10 +81,19 @@ def _logistic(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> li
     return [Emitted(emit.node("ReduceSum", [flat, emit.numbers([flat.axes])], keepdims=0), (), axes, p.dtype)]
 
 
+def _number_of_best(primitive: Primitive, inputs: list[Emitted]) -> int:
+    if len(inputs) < 3:
+        return 1
+    leaf = inputs[2].leaf
+    if leaf is None or leaf.value is None or inputs[2].size != 1:
+        raise refuse(primitive, "how many of the greatest outputs count must be a constant.")
+    return int(np.asarray(leaf.value if isinstance(leaf.value, np.ndarray) else leaf.value.values()).item())
+
+
 def _classification_error(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """1 where the label is not the greatest output, or not among the `topN` greatest."""
+    """Return 1 where the label is not the greatest output, or not among the `topN` greatest."""
     x, labels = (emit.reshaped(value, (value.size,)) for value in inputs[:2])
-    best = int(number(primitive, "topN", 1))
+    best = _number_of_best(primitive, inputs)
     target = emit.node("ArgMax", [labels], axis=labels.axes, keepdims=1)
     if best == 1:
         found = emit.node("Equal", [emit.node("ArgMax", [x], axis=x.axes, keepdims=1), target])
@@ -101,7 +110,7 @@ def _classification_error(emit: Emitter, primitive: Primitive, inputs: list[Emit
 
 
 def _one_hot(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """1 where the number of a class equals the operand: a comparison, as not every dtype has ONNX's OneHot."""
+    """Return 1 where the number of a class equals the operand: a comparison, as not every dtype has ONNX's OneHot."""
     x, classes = inputs[0], int(number(primitive, "numClass", 0))
     row = row_axis(primitive.attributes.get("onehotAxis"), x.rank + 1, primitive)
     wide = emit.reshaped(x, (*x.shape[:row], 1, *x.shape[row:]))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from onnx import TensorProto, helper
 
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, Rule, axes_of, like, number
+from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, Rule, axes_of, number
 
-_END = 1 << 62
 _ALL_AXES = DYNAMIC_AXIS - 4
 _REDUCTIONS = {
     "Sum": "ReduceSum",
@@ -32,75 +30,51 @@ def _of_sequences(rule: Rule) -> Rule:
     return checked
 
 
-def _step(index: int) -> Rule:
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        x = inputs[0]
-        name = emit.node("Gather", [x, emit.array(np.array(index, np.int64), "step")], axis=1)
-        return [Emitted(name, x.shape, 1, x.dtype)]
-
-    return _of_sequences(rule)
+def is_single(primitive: Primitive) -> bool:
+    """Tell whether a Where picks one step of each sequence, as `sequence.first` and `last` have it."""
+    additive = number(primitive, "newSequenceAxisLengthAdditiveFactor", 0)
+    return (additive, number(primitive, "newSequenceAxisLengthScalingFactor", 0)) == (1, 0)
 
 
-def _is_step(index: int) -> Rule:
-    """Return the rule for 1 at the first or last step, 0 at others."""
-
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        x = inputs[0]
-        sizes = emit.node("Shape", [x], start=0, end=2)
-        length = emit.node("Squeeze", [emit.node("Slice", [sizes, emit.numbers([1]), emit.numbers([2])])])
-        zero, one = (emit.array(np.array(n, np.int64), "number") for n in (0, 1))
-        places = emit.node("Range", [zero, length, one])
-        wanted = zero if index == 0 else emit.node("Sub", [length, one])
-        code = helper.np_dtype_to_tensor_dtype(x.dtype)
-        flags = emit.node("Cast", [emit.node("Equal", [places, wanted])], to=code)
-        return [Emitted(emit.node("Expand", [flags, sizes]), (), 2, x.dtype)]
-
-    return _of_sequences(rule)
-
-
-def _reduce_steps(op_type: str) -> Rule:
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        x = inputs[0]
-        return [Emitted(emit.node(op_type, [x, emit.numbers([1])], keepdims=0), x.shape, 1, x.dtype)]
-
-    return _of_sequences(rule)
-
-
-def _softmax(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    return like(inputs[0], emit.node("Softmax", inputs[:1], axis=1))
-
-
-def _slice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    begin, end = (int(number(primitive, key, 0)) for key in ("beginIndex", "endIndex"))
-    parts = [emit.numbers([begin]), emit.numbers([end or _END]), emit.numbers([1])]
-    return like(inputs[0], emit.node("Slice", [inputs[0], *parts]))
-
-
-def _places(emit: Emitter, flags: Emitted) -> str:
-    """Return the steps, a vector, whose flag is not 0; of one sequence."""
+def _where(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Return the numbers of the steps that are flagged: one of each sequence, or any number of one sequence."""
+    flags = inputs[0]
+    if flags.axes != 2 or flags.size != 1:
+        raise refuse(primitive, "its operand is no sequence of single numbers.")
+    code = int(helper.np_dtype_to_tensor_dtype(flags.dtype))
+    if is_single(primitive):
+        flat = emit.node("Reshape", [flags, emit.numbers([0, 0])])
+        raised = emit.node("Cast", [emit.node("Cast", [flat], to=TensorProto.BOOL)], to=TensorProto.INT64)
+        index = emit.node("ArgMax", [raised], axis=1, keepdims=0)
+        return [Emitted(emit.node("Cast", [index], to=code), (), 1, flags.dtype)]
     flat = emit.node("Reshape", [flags, emit.numbers([-1])])
-    return emit.node("Reshape", [emit.node("NonZero", [flat]), emit.numbers([-1])])
+    places = emit.node("Cast", [emit.node("NonZero", [flat])], to=code)  # (1, number of steps): one sequence
+    return [Emitted(places, (), 2, flags.dtype)]
 
 
-def where_steps(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """Return the numbers of the steps whose value is not 0, of one sequence."""
-    x = inputs[0]
-    places = emit.node("Cast", [_places(emit, x)], to=helper.np_dtype_to_tensor_dtype(x.dtype))
-    return [Emitted(emit.node("Unsqueeze", [places, emit.numbers([0])]), (), 2, x.dtype)]
+def _index(emit: Emitter, value: Emitted) -> str:
+    number = emit.node("Cast", [value], to=TensorProto.INT64)
+    return emit.node("Unsqueeze", [number, emit.numbers([-1])])
 
 
-def _gather(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    return like(inputs[0], emit.node("Gather", [inputs[0], _places(emit, inputs[1])], axis=1))
+def _gather_packed(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Take the steps of the numbers given; where there is one, the result is no sequence."""
+    x, steps = inputs[:2]
+    if x.axes != 2 or not steps.axes:
+        raise refuse(primitive, "its operand or its index is no sequence.")
+    name = emit.node("GatherND", [x, _index(emit, steps)], batch_dims=1)
+    return [Emitted(name, x.shape, steps.axes, x.dtype)]
 
 
-def _scatter(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, flags = inputs[:2]
-    steps = emit.node("Shape", [flags], start=1, end=2)
-    whole = emit.node("Concat", [steps, emit.numbers(list(x.shape))], axis=0)
+def _scatter_packed(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Put steps in the places of the numbers given, zeros elsewhere; of one sequence."""
+    x, steps, like_this = inputs[:3]
+    length = emit.node("Shape", [like_this], start=1, end=2)
+    whole = emit.node("Concat", [length, emit.numbers(list(x.shape))], axis=0)
     zeros = emit.node("Expand", [emit.scalar(0, x.dtype), whole])
-    rows = emit.node("Unsqueeze", [_places(emit, flags), emit.numbers([1])])
-    placed = emit.node("ScatterND", [zeros, rows, emit.node("Squeeze", [x, emit.numbers([0])])])
-    return like(x, emit.node("Unsqueeze", [placed, emit.numbers([0])]))
+    rows = emit.node("Reshape", [_index(emit, steps), emit.numbers([-1, 1])])
+    placed = emit.node("ScatterND", [zeros, rows, emit.node("Reshape", [x, emit.numbers([-1, *x.shape])])])
+    return [Emitted(emit.node("Unsqueeze", [placed, emit.numbers([0])]), x.shape, 2, x.dtype)]
 
 
 def _to_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
@@ -173,16 +147,9 @@ def with_dynamic_axes(rule: Rule) -> Rule:
 
 
 STEP_RULES: dict[str, Rule] = {
-    "Sequence::First": _step(0),
-    "Sequence::Last": _step(-1),
-    "Sequence::IsFirst": _is_step(0),
-    "Sequence::IsLast": _is_step(-1),
-    "Sequence::ReduceSum": _reduce_steps("ReduceSum"),
-    "Sequence::ReduceMax": _reduce_steps("ReduceMax"),
-    "Sequence::Softmax": _of_sequences(_softmax),
-    "Sequence::Slice": _of_sequences(_slice),
-    "Sequence::Gather": _of_sequences(_gather),
-    "Sequence::Scatter": _of_sequences(_scatter),
+    "Where": _where,
+    "GatherPacked": _gather_packed,
+    "ScatterPacked": _scatter_packed,
     "ToSequenceOp": _to_sequence,
     "UnpackSequenceOp": _of_sequences(_unpack_sequence),
     "UnpackBatchAxis": _unpack_batch,

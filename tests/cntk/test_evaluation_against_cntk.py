@@ -13,7 +13,6 @@ DIFFERENT = {
     ("roipooling", "float32"): "CNTK rounds the borders of regions in a way of its own",
     ("roipooling", "float64"): "ONNX has MaxRoiPool for float32 only",
     ("binary_cross_entropy", "float64"): "CNTK adds a small number of float32 to the logarithm",
-    ("LSTM with projection and stabilizers", "float32"): "the stabilizer begins elsewhere",
 }
 
 
