@@ -5,7 +5,7 @@ Sequences are run in groups of one length, so that no padding is ever seen by an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ class Program:
     edits: int
     alone: bool
     steps: bool
+    weights: dict[str, tuple[str, tuple[int, ...]]]
 
     def is_current(self) -> bool:
         """Tell whether nothing has changed since it was made."""
@@ -65,17 +66,22 @@ def program_of(function: Any, outputs: tuple[Variable, ...], shapes: tuple[Any, 
 
 
 def lowered(
-    outputs: Sequence[Variable], sizes: dict[str, tuple[int, ...]] | None = None
+    outputs: Sequence[Variable],
+    sizes: dict[str, tuple[int, ...]] | None = None,
+    weights: dict[str, tuple[str, tuple[int, ...]]] | None = None,
 ) -> tuple[Any, Any, Any]:
     """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by uid."""
     graph, leaves = native_graph(outputs, sizes)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
-    model = to_onnx(graph, location="", outputs=produced, keep_steps=True) if produced else None
+    model = (
+        to_onnx(graph, location="", outputs=produced, keep_steps=True, weights=weights) if produced else None
+    )
     return model, graph, leaves
 
 
 def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> Program:
-    model, graph, leaves = lowered(outputs, sizes)
+    weights: dict[str, tuple[str, tuple[int, ...]]] = {}
+    model, graph, leaves = lowered(outputs, sizes, weights)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     places = [produced.index(uid) if uid in graph.producers else leaves[uid] for uid in graph.outputs]
     for one in leaves.values():
@@ -103,6 +109,7 @@ def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> P
         edits.count,
         alone,
         any(len(one.dynamic_axes) > 1 for one in outputs),
+        weights,
     )
 
 
@@ -138,7 +145,7 @@ def forward(
     given = arguments_of(function, arguments)
     program, batch = prepared(function, wanted, given)
     values = dict(zip(wanted, run(program, batch), strict=True))
-    state = None if keep_for_backward is None else State(wanted, batch, tuple(keep_for_backward))
+    state = None if keep_for_backward is None else State(function, batch, tuple(keep_for_backward))
     return state, values
 
 
@@ -146,7 +153,7 @@ def forward(
 class State:
     """What `backward` needs of a `forward`."""
 
-    outputs: tuple[Variable, ...]
+    function: Any
     batch: dict[Variable, Any]
     kept: tuple[Any, ...]
 
@@ -253,25 +260,35 @@ def _leaf_value(leaf: Variable, batch: dict[Variable, Any]) -> Any:
     return leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]
 
 
-def _by_length(program: Program, batch: dict[Variable, Any]) -> list[Any]:
+def groups_of(
+    program: Program, batch: dict[Variable, Any]
+) -> Iterator[tuple[list[int] | None, dict[str, Array]]]:
+    """Yield what onnxruntime is fed: once (None), or for each length of sequences, with the numbers of the samples."""
     feeds = [(variable, name, batch[variable]) for variable, name in program.feeds if name]
+    if not program.alone and not any(isinstance(value, list) for _, _, value in feeds):
+        yield None, {name: value for _, name, value in feeds}
+        return
     count = len(next(value for variable, _, value in feeds if variable.dynamic_axes))
     groups: dict[Any, list[int]] = {}
     for index in range(count):
         lengths = tuple(len(value[index]) for _, _, value in feeds if isinstance(value, list))
         groups.setdefault((lengths, index if program.alone else None), []).append(index)
-    parts: list[list[Any]] = [[None] * count for _ in program.fetched]
-    whole: list[Any] = [None] * len(program.fetched)
     for chosen in groups.values():
-        results = program.run(
-            program.fetched, {name: _group(variable, value, chosen) for variable, name, value in feeds}
-        )
-        for position, result in enumerate(results):
+        yield chosen, {name: _group(variable, value, chosen) for variable, name, value in feeds}
+
+
+def _by_length(program: Program, batch: dict[Variable, Any]) -> list[Any]:
+    parts: list[dict[int, Any]] = [{} for _ in program.fetched]
+    whole: list[Any] = [None] * len(program.fetched)
+    for chosen, feeds in groups_of(program, batch):
+        for position, result in enumerate(program.run(program.fetched, feeds)):
             whole[position] = result
             if _dynamic(program, position):
-                for index, one in zip(chosen, result, strict=True):
-                    parts[position][index] = one
-    return [_joined(program, position, parts[position], whole[position]) for position in range(len(parts))]
+                parts[position].update(zip(chosen or (), result, strict=True))
+    return [
+        _joined(program, position, [pieces[i] for i in sorted(pieces)], whole[position])
+        for position, pieces in enumerate(parts)
+    ]
 
 
 def _group(variable: Variable, value: Any, chosen: list[int]) -> Array:

@@ -37,7 +37,12 @@ def supported_operators() -> frozenset[str]:
 
 
 def to_onnx(
-    graph: NativeGraph, *, location: str, outputs: Iterable[str] | None = None, keep_steps: bool = False
+    graph: NativeGraph,
+    *,
+    location: str,
+    outputs: Iterable[str] | None = None,
+    keep_steps: bool = False,
+    weights: dict[str, tuple[str, tuple[int, ...]]] | None = None,
 ) -> ModelProto:
     """Return an ONNX model of a native graph.
 
@@ -59,7 +64,11 @@ def to_onnx(
     chosen = _chosen_outputs(graph, outputs)
     graph = replace(graph, outputs=chosen, primitives=_reached(graph, chosen))
     _check_operators(graph)
-    return _Lowering(graph, location, keep_steps=keep_steps).model()
+    lowering = _Lowering(graph, location, keep_steps=keep_steps)
+    model = lowering.model()
+    if weights is not None:
+        weights.update(lowering.emit.leaf_names())
+    return model
 
 
 def primitives_as_nodes(

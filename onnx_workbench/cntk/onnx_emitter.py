@@ -99,6 +99,10 @@ class Emitter:
             self.initializers.append(numpy_helper.from_array(values, self._known[key]))
         return self._known[key]
 
+    def leaf_names(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return the uid and the shape of the parameter or constant behind each initializer that is one."""
+        return {name: key for key, name in self._known.items() if len(key) == 2}
+
     def numbers(self, values: Sequence[int]) -> str:
         """Add a vector of int64."""
         return self.array(np.array(values, np.int64), "shape")

@@ -46,7 +46,13 @@ def _elu(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emi
 def _straight_through(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
     x = inputs[0]
     positive = emit.node("Greater", [x, emit.scalar(0, x.dtype)])
-    return like(x, emit.node("Where", [positive, emit.scalar(1, x.dtype), emit.scalar(-1, x.dtype)]))
+    signs = emit.node("Where", [positive, emit.scalar(1, x.dtype), emit.scalar(-1, x.dtype)])
+    zero = emit.node("Mul", [x, emit.scalar(0, x.dtype)])
+    return like(x, emit.node("Add", [signs, zero], doc_string="StraightThrough"))
+
+
+def _stop_gradient(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    return like(inputs[0], emit.node("Identity", inputs[:1], doc_string="StopGradient"))
 
 
 def _filled(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
@@ -268,6 +274,7 @@ MORE_RULES: dict[str, Rule] = {
     "Not": _not,
     "SoftSign": _softsign,
     "ELU": _elu,
+    "StopGradient": _stop_gradient,
     "StraightThrough": _straight_through,
     "ConstantOp": _filled,
     "EyeLikeOp": _eye,

@@ -403,9 +403,9 @@ class Function(TensorOperators):
         as_numpy: bool = True,  # noqa: ARG002
     ) -> dict[Variable, Any]:
         """Return the gradients of what `forward` computed, given those of its outputs."""
-        from onnx_workbench.cntk.gradients import backward  # type: ignore[import-not-found]
+        from onnx_workbench.cntk.gradients import backward
 
-        return backward(self, state, root_gradients, variables)  # type: ignore[no-any-return]
+        return backward(self, state, root_gradients, variables)
 
     def grad(
         self,
