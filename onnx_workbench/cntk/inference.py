@@ -64,6 +64,8 @@ def infer(function: Any, *, lenient: bool) -> bool:
         return False
     if function.is_block:
         return _infer_block(function, lenient=lenient)
+    if "outputShapes" in function.attributes:
+        return _infer_onnx_node(function)
     found = _shapes_of(function, lenient=lenient)
     dynamic = _axes_of(function, lenient=lenient)
     dtype = _dtype_of(function)
@@ -79,6 +81,17 @@ def _set(output: Variable, shape: Shape, dynamic: tuple[Axis, ...], dtype: Any, 
     output._shape, output._axes, output._dtype = shape, dynamic, dtype
     output.needs_gradient = gradient
     return before != (shape, dynamic, dtype)
+
+
+def _infer_onnx_node(function: Any) -> bool:
+    """Take what ONNX's shape inference found when the model was imported."""
+    found = zip(*(function.attributes[f"output{what}"] for what in ("Shapes", "Axes", "Dtypes")), strict=True)
+    gradient = any(operand.needs_gradient for operand in function.inputs)
+    changed = False
+    for output, (shape, batch, dtype) in zip(function._made, found, strict=True):
+        axes = (Axis.default_batch_axis(),) if batch else ()
+        changed |= _set(output, tuple(shape), axes, np.dtype(dtype).type, gradient)
+    return changed
 
 
 def _infer_block(function: Any, *, lenient: bool) -> bool:
@@ -584,6 +597,16 @@ def _roi_pooling(function: Any) -> Shape:
 
 def _first(function: Any) -> tuple[Axis, ...]:
     return function.inputs[0].dynamic_axes  # type: ignore[no-any-return]
+
+
+@shapes("SumAll")
+def _sum_all(function: Any) -> Shape:
+    return ()
+
+
+@axes("SumAll")
+def _sum_all_axes(function: Any) -> tuple[Axis, ...]:
+    return ()
 
 
 @axes("PastValue", "FutureValue")

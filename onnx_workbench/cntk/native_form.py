@@ -88,7 +88,7 @@ def native_graph(
             if one.shape != UNKNOWN_SHAPE:
                 hints[one.uid] = Shape(one.shape)
         waiting += reversed(operands)
-    producers = {p.output(i): p for p in found.values() for i in (0, 1)}
+    producers = {uid: p for p in found.values() for uid in p.all_outputs}
     graph = NativeGraph(
         {uid: _leaf(variable, (sizes or {}).get(uid)) for uid, variable in leaves.items()},
         found,

@@ -51,6 +51,11 @@ class _Building:
         leaves = cast("list[Dictionary]", dictionary["inputs"])
         self.leaves = {field_of(entry, "uid", str): entry for entry in leaves}
         self.variables: dict[str, Variable] = {}
+        # Some programs saved models whose inputs had not been put in place of placeholders.
+        self.open = all(entry.get("kind") != INPUT for entry in leaves)
+        self.bound = {
+            key for entry in entries for key in texts_of(entry, "block_function_composite_arguments_map_keys")
+        }
 
     def whole(self) -> Function:
         """Return the composite of the root."""
@@ -68,6 +73,7 @@ class _Building:
             if "_Output_" in uid and isinstance(shape, Shape) and shape and min(shape) > 0:
                 variable = self._variable(uid)
                 if variable.is_output:
+                    variable._axes = self._leaf(uid).dynamic_axes
                     variable._shape = tuple(shape)
 
     def _operator(self, entry: Dictionary) -> str:
@@ -114,6 +120,9 @@ class _Building:
         operands = [self._variable(uid) for uid in texts_of(entry, "inputs")]
         if function.op_name in _SWAPPED:
             operands.reverse()
+        if function.op_name == "BatchNormalization" and len(operands) == 5:
+            # Before version 4 of the primitives, files had no count of the samples seen.
+            operands.append(Constant(0.0, (), dtype=operands[1].dtype))
         function._operands = operands
         read = _READERS.get(function.op_name)
         try:
@@ -139,7 +148,7 @@ class _Building:
         if uid not in self.variables:
             if uid not in self.leaves:
                 raise ModelFileError(f"{clean_text(uid)!r} is used and is not there")
-            self.variables[uid] = _leaf(self.leaves[uid])
+            self.variables[uid] = _leaf(self.leaves[uid], free=self.open and uid not in self.bound)
         return self.variables[uid]
 
 
@@ -147,7 +156,8 @@ def _block_root(entry: Dictionary) -> str:
     return field_of(field_of(entry, "block_function_composite", dict), "root", str)
 
 
-def _leaf(entry: Dictionary) -> Variable:
+def _leaf(entry: Dictionary, *, free: bool) -> Variable:
+    """Return an input, parameter, constant or placeholder; a placeholder that nothing binds is an input, if `free`."""
     kind, name, stored = entry["kind"], text_of(entry, "name"), entry.get("value")
     code = int(field_of(entry, "data_type", int))
     dtype = DATA_TYPES[code][0].type if code in DATA_TYPES else None
@@ -169,7 +179,7 @@ def _leaf(entry: Dictionary) -> Variable:
             bool(entry.get("is_sparse", False)),
             reversed(dynamic),  # the file has the sequence before the batch, Python after it
             name,
-            kind="Input" if kind == INPUT else "Placeholder",
+            kind="Input" if kind == INPUT or free else "Placeholder",
         )
     variable.uid = field_of(entry, "uid", str)
     return variable
@@ -304,6 +314,11 @@ def _pooling(attributes: Dictionary) -> dict[str, Any]:
     )
 
 
+def _unpooling(attributes: Dictionary) -> dict[str, Any]:
+    plain = {"lowerPad": (0,), "upperPad": (0,)} | _windows(attributes)
+    return {("poolingWindowShape" if key == "unpoolingWindowShape" else key): v for key, v in plain.items()}
+
+
 def _batch_normalization(attributes: Dictionary) -> dict[str, Any]:
     return {"disableRegularization": False} | _plain_all(attributes)
 
@@ -334,7 +349,7 @@ _READERS: dict[str, Callable[[Dictionary], dict[str, Any]]] = {
     "Pad": _pad,
     "Convolution": _convolution,
     "Pooling": _pooling,
-    "Unpooling": _pooling,
+    "Unpooling": _unpooling,
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
     "Where": _where,

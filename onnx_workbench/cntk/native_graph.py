@@ -62,6 +62,12 @@ class Primitive:
     attributes: Dictionary
     inputs: tuple[str, ...]
 
+    @property
+    def all_outputs(self) -> list[str]:
+        """Uids of its outputs; of two where the file does not tell how many."""
+        shapes = self.attributes.get("outputShapes")
+        return [self.output(index) for index in range(len(shapes) if isinstance(shapes, list) else 2)]
+
     def output(self, index: int = 0) -> str:
         """Return the uid of one of its outputs."""
         return f"{self.uid}_Output_{index}"
@@ -142,7 +148,7 @@ def read_graph(dictionary: Dictionary) -> NativeGraph:
     root = field_of(dictionary, "root", str)
     outputs = tuple(dict.fromkeys(aliases.outputs_of(root)))
     primitives = _needed(aliases, outputs)
-    producers = {primitive.output(i): primitive for primitive in primitives.values() for i in (0, 1)}
+    producers = {uid: primitive for primitive in primitives.values() for uid in primitive.all_outputs}
     hints = {
         aliases.resolve(uid): leaf.shape
         for uid, leaf in leaves.items()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper
 
 from onnx_workbench.cntk.native_graph import (
     CONSTANT,
@@ -19,7 +19,7 @@ from onnx_workbench.cntk.native_graph import (
 )
 from onnx_workbench.cntk.native_values import FREE_DIMENSION
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, Names, refuse
-from onnx_workbench.cntk.onnx_rule_table import ALL_RULES
+from onnx_workbench.cntk.onnx_rule_table import ALL_RULES, rule_for
 from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, axes_of
 from onnx_workbench.cntk.onnx_sequences import DELAYS, lower_recurrence
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
@@ -111,7 +111,7 @@ def primitives_as_nodes(
 
 
 def _check_operators(graph: NativeGraph) -> None:
-    missing = [p for p in graph.primitives.values() if p.operator not in ALL_RULES]
+    missing = [p for p in graph.primitives.values() if rule_for(p.operator) is None]
     if not missing:
         return
     counts = Counter(primitive.operator for primitive in missing)
@@ -289,9 +289,16 @@ class _Lowering:
         return helper.make_model(
             graph,
             ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET)],
+            opset_imports=self._opsets(),
             producer_name="onnx-workbench",
         )
+
+    def _opsets(self) -> list[OperatorSetIdProto]:
+        """Return the operator sets: those of nodes that came from ONNX may be younger, and of other domains."""
+        asked = [p.attributes.get("opset") for p in self.graph.primitives.values()]
+        newest = max([OPSET, *(int(one) for one in asked if isinstance(one, int))])
+        domains = {node.domain for node in self.emit.nodes} - {"", "ai.onnx"}
+        return [helper.make_opsetid("", newest), *(helper.make_opsetid(one, 1) for one in sorted(domains))]
 
     def _read_elsewhere(self) -> dict[str, set[str]]:
         """Return, by uid of primitive, its outputs that anything reads, or that are the graph's."""
@@ -316,7 +323,10 @@ class _Lowering:
             inputs = [values[uid] for uid in primitive.inputs]
             if not inputs:
                 raise refuse(primitive, "it has no inputs.")
-            found = ALL_RULES[primitive.operator](emit, primitive, inputs)
+            rule = rule_for(primitive.operator)
+            if rule is None:
+                raise refuse(primitive, "this operator is not written as ONNX.")
+            found = rule(emit, primitive, inputs)
         except KeyError as error:
             raise refuse(primitive, f"its input {clean_text(str(error.args[0]))!r} has no value.") from error
         except (IndexError, TypeError, OverflowError) as error:
@@ -358,7 +368,7 @@ class _Lowering:
                 helper.make_node("Identity", [value.name], [name], name=f"{name}/Identity")
             )
             value = replace(value, name=name)
-        dims = ["N", "T"][: value.axes] + list(value.shape)
+        dims = ["N", "T"][: value.axes] + [n if n >= 0 else None for n in value.shape]
         return helper.make_tensor_value_info(value.name, helper.np_dtype_to_tensor_dtype(value.dtype), dims)
 
     def _used_initializers(self) -> list[TensorProto]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx_workbench.cntk.onnx_more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
+from onnx_workbench.cntk.onnx_node import PREFIX, onnx_node
 from onnx_workbench.cntk.onnx_rules import RULES, Rule
 from onnx_workbench.cntk.onnx_sequences import SEQUENCE_RULES
 from onnx_workbench.cntk.onnx_step_rules import STEP_RULES, with_dynamic_axes
@@ -18,3 +19,8 @@ ALL_RULES: dict[str, Rule] = {
     "Pad": with_symmetric_padding(RULES["Pad"]),
     "ReduceElements": with_dynamic_axes(RULES["ReduceElements"]),
 }
+
+
+def rule_for(operator: str) -> Rule | None:
+    """Return how a primitive is written, None if there is no rule for it."""
+    return onnx_node if operator.startswith(PREFIX) else ALL_RULES.get(operator)

@@ -122,7 +122,12 @@ _FUNCTION_NAMES = {
 }
 _PRIMITIVE_NAMES = {name: primitive for primitive, name in _FUNCTION_NAMES.items()}
 
-SPECIAL_AXES = {2147483646: "AllStaticAxes", 2147483644: "EndStaticAxis", 2147483643: "AllAxes"}
+SPECIAL_AXES = {
+    2147483646: "AllStaticAxes",
+    2147483645: "UnknownAxes",
+    2147483644: "EndStaticAxis",
+    2147483643: "AllAxes",
+}
 """Numbers that stand for axes without an index; one more than the largest stands for a dynamic axis."""
 
 

@@ -467,7 +467,7 @@ class Function(TensorOperators):
         use_external_files_to_store_parameters: bool = False,
     ) -> None:
         """Write the graph to a file, as ONNX or in CNTK's native format."""
-        from onnx_workbench.cntk.files import save  # type: ignore[import-not-found]
+        from onnx_workbench.cntk.files import save
 
         save(self, filename, format, external=use_external_files_to_store_parameters)
 
@@ -476,7 +476,7 @@ class Function(TensorOperators):
         """Open a file or bytes: CNTK's native format, ONNX by CNTK of every age, other ONNX."""
         from onnx_workbench.cntk.files import load
 
-        return load(model, format)  # type: ignore[no-any-return]
+        return load(model, format)
 
     def __str__(self) -> str:
         root = self.root_function

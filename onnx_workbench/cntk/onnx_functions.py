@@ -1,0 +1,239 @@
+"""Functions from ONNX models: one primitive a node, so that CNTK's ways of looking at graphs work on them.
+
+A leading dimension of 1, or one that is not fixed, becomes the batch axis, as in CNTK up to 2.5; the batch is then
+free, even where the exporter had written 1 into the shapes of Reshape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+    shape_inference,
+    version_converter,
+)
+
+from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.errors import CntkRuntimeError
+from onnx_workbench.cntk.graph import complete
+from onnx_workbench.cntk.native_onnx import OPSET
+from onnx_workbench.cntk.onnx_node import PREFIX
+from onnx_workbench.cntk.ops.functions import Function, composite, primitive
+from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable, new_uid
+from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.model import Model
+from onnx_workbench.core.old_opsets import default_opset
+from onnx_workbench.core.protos import ONNX_ERRORS
+
+_BATCH = "batch of cntk"
+_STATISTICS = {"BatchNormalization": (3, 4)}
+"""Inputs of operators that CNTK keeps as constants: training changes them, and learns nothing of them."""
+
+
+def function_of_model(model: Model) -> Function:
+    """Return the graph of an ONNX model.
+
+    Raises
+    ------
+    CntkRuntimeError
+        If it has graphs inside nodes (loops, conditions) or functions of its own, which CNTK has no words for.
+    """
+    proto = _modern(model.to_proto())
+    _check(proto)
+    _free_batch(proto.graph)
+    return _Building(_inferred(proto)).whole()
+
+
+def _modern(proto: ModelProto) -> ModelProto:
+    if default_opset(proto) >= OPSET:
+        return proto
+    try:
+        return version_converter.convert_version(proto, OPSET)
+    except ONNX_ERRORS as error:
+        raise CntkRuntimeError(
+            f"The model of opset {default_opset(proto)} cannot be brought to {OPSET}, which this front works in: "
+            f"{clean_text(str(error))}. It can be run as it is: onnx_workbench.open_model(path)."
+        ) from error
+
+
+def _check(proto: ModelProto) -> None:
+    inner = [node.op_type for node in proto.graph.node for a in node.attribute if a.HasField("g") or a.graphs]
+    if inner or proto.functions:
+        what = (
+            f"graphs inside nodes ({', '.join(map(clean_text, sorted(set(inner))[:3]))})"
+            if inner
+            else "functions"
+        )
+        raise CntkRuntimeError(
+            f"The model has {what}, for which CNTK has no words. It can be run as it is: "
+            "onnx_workbench.open_model(path)."
+        )
+
+
+def _is_fixed(value: ValueInfoProto) -> bool:
+    """Tell whether the first dimension of a value is a number above 1, or there is none."""
+    dims = value.type.tensor_type.shape.dim
+    return not dims or dims[0].dim_value > 1 or not value.type.tensor_type.HasField("shape")
+
+
+def _free_batch(graph: GraphProto) -> None:
+    """Make leading dimensions of 1 free: of inputs, outputs, and in the shapes that Reshape is given."""
+    held = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in held and not _is_fixed(value)]
+    for value in inputs:
+        value.type.tensor_type.shape.dim[0].dim_param = _BATCH
+    reached = {value.name for value in inputs}
+    shapes = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.INT64}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            value = next((a.t for a in node.attribute if a.name == "value"), None)
+            if value is not None and value.data_type == TensorProto.INT64:
+                shapes[node.output[0]] = value
+        if not reached & set(node.input):
+            continue
+        reached |= set(node.output)
+        if node.op_type == "Reshape" and node.input[0] in reached and node.input[1] in shapes:
+            node.input[1] = _with_free_batch(graph, shapes[node.input[1]], node)
+    del graph.value_info[:]
+    for output in graph.output:
+        if output.name in reached and not _is_fixed(output):
+            output.type.tensor_type.shape.dim[0].Clear()
+
+
+def _with_free_batch(graph: GraphProto, shape: TensorProto, node: NodeProto) -> str:
+    """Return the name of a shape whose leading 1 is taken from the operand instead."""
+    target = numpy_helper.to_array(shape)
+    if (
+        target.ndim != 1
+        or not target.size
+        or target[0] != 1
+        or any(a.name == "allowzero" and a.i for a in node.attribute)
+    ):
+        return str(node.input[1])
+    name = f"{node.output[0]}: shape with a free batch"
+    graph.initializer.append(numpy_helper.from_array(np.array([0, *target[1:]], np.int64), name))
+    return name
+
+
+def _inferred(proto: ModelProto) -> ModelProto:
+    try:
+        return shape_inference.infer_shapes(proto, data_prop=True)
+    except ONNX_ERRORS as error:
+        raise CntkRuntimeError(
+            f"The shapes of the model contradict each other: {clean_text(str(error))}"
+        ) from error
+
+
+class _Building:
+    """One ONNX model on its way to a graph."""
+
+    def __init__(self, proto: ModelProto) -> None:
+        self.proto, self.graph = proto, proto.graph
+        values = [*self.graph.value_info, *self.graph.input, *self.graph.output]
+        self.types = {value.name: value.type.tensor_type for value in values}
+        self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
+        for node in self.graph.node:
+            if node.op_type == "Constant":
+                self.tensors.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
+        self.statistics = {
+            node.input[i]
+            for node in self.graph.node
+            for i in _STATISTICS.get(node.op_type, ())
+            if i < len(node.input)
+        }
+        self.variables: dict[str, Variable] = {}
+        self.led: set[str] = set()
+
+    def whole(self) -> Function:
+        """Return the composite of all outputs."""
+        for value in self.graph.input:
+            if value.name not in self.tensors:
+                self._add_input(value)
+        for node in self.graph.node:
+            if not (node.op_type == "Constant" and node.output[0] in self.tensors):
+                self._add_node(node)
+        outputs = [self._operand(value.name) for value in self.graph.output]
+        owner = outputs[0].owner if len(outputs) == 1 and outputs[0].is_output else None
+        if owner is not None and len(owner.outputs) == 1:
+            complete([owner])
+            return composite(owner)
+        return composite(primitive("Combine", outputs))
+
+    def _add_input(self, value: ValueInfoProto) -> None:
+        dims = _dims(value.type.tensor_type)
+        batch = (
+            bool(value.type.tensor_type.shape.dim) and value.type.tensor_type.shape.dim[0].dim_param == _BATCH
+        )
+        axes = (Axis.default_batch_axis(),) if batch else ()
+        variable = Variable(dims[1:] if batch else dims, np.float32, dynamic_axes=axes, name=value.name)
+        variable._dtype = _dtype(value.type.tensor_type.elem_type)
+        self.variables[value.name] = variable
+        if batch:
+            self.led.add(value.name)
+
+    def _operand(self, name: str) -> Variable:
+        if name not in self.variables:
+            array = numpy_helper.to_array(self.tensors[name])
+            made = (Constant if name in self.statistics else Parameter)((), dtype=array.dtype.type, name=name)
+            made._keep(array)
+            self.variables[name] = made
+        return self.variables[name]
+
+    def _add_node(self, node: NodeProto) -> None:
+        operands: list[Variable] = []
+        names: list[str] = []
+        constants: dict[str, bytes] = {}
+        for name in dict.fromkeys(filter(None, node.input)):
+            if name in self.tensors and self.tensors[name].data_type not in _NUMBERS:
+                constants[name] = self.tensors[name].SerializeToString()
+            else:
+                operands.append(self._operand(name))
+                names.append(name)
+        outputs = [name for name in node.output if name]
+        batch = any(name in self.led for name in names)
+        shapes, axes, dtypes = [], [], []
+        for name in outputs:
+            tensor = self.types.get(name)
+            dims = _dims(tensor) if tensor is not None and tensor.HasField("shape") else (FREE,)
+            led = batch and bool(dims) and dims[0] == FREE
+            if led:
+                self.led.add(name)
+            shapes.append(dims[1:] if led else dims)
+            axes.append(int(led))
+            dtypes.append(_dtype(tensor.elem_type if tensor is not None else TensorProto.FLOAT))
+        attributes: dict[str, Any] = {
+            "onnx": node.SerializeToString(),
+            "operands": names,
+            "constants": constants,
+            "outputShapes": shapes,
+            "outputAxes": axes,
+            "outputDtypes": [np.dtype(dtype).name for dtype in dtypes],
+            "opset": default_opset(self.proto),
+        }
+        op_name = f"{PREFIX}{node.op_type}"
+        function = Function(
+            op_name, operands, attributes, outputs[0], outputs=len(outputs), uid=new_uid(node.op_type)
+        )
+        for name, output in zip(outputs, function._made, strict=True):
+            output._name = name
+            self.variables[name] = output
+        function.infer(lenient=False)
+
+
+_NUMBERS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
+
+
+def _dims(tensor: Any) -> tuple[int, ...]:
+    return tuple(dim.dim_value if dim.HasField("dim_value") else FREE for dim in tensor.shape.dim)
+
+
+def _dtype(elem_type: int) -> Any:
+    return helper.tensor_dtype_to_np_dtype(elem_type).type if elem_type else np.float32
