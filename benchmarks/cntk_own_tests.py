@@ -96,7 +96,8 @@ def run_file(name: str, python: list[str], wheel: Path, timeout_s: int, environm
         command += ["-o", "addopts=", "-o", "doctest_optionflags=NORMALIZE_WHITESPACE"]
         command += ["-o", "python_files=*.py", "-o", "python_classes=*Test", "-o", "junit_family=xunit1"]
         command += [str(wheel / name.removeprefix(DOCTESTS))]
-        command += ["--noconftest", "-p", "cntk_own_tests_plugin"] if environment else []
+        if environment:
+            command += ["--noconftest", "--import-mode", "importlib", "-p", "cntk_own_tests_plugin"]
         try:
             done = subprocess.run(
                 command,

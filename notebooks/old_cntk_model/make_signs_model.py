@@ -3,7 +3,7 @@
 Two steps, since CNTK 2.7 needs Python 3.6 and the pictures need a Python of today:
 
     python make_signs_model.py pictures pictures.npz     # with onnx_workbench: draws the pictures
-    python3.6 make_signs_model.py train pictures.npz     # with cntk==2.7.post2: learns, and writes beside this script
+    python3.6 make_signs_model.py train pictures.npz     # with cntk==2.7.post2: learns, and writes the lesson's files
 
 The second step writes signs.model (CNTK's native format), signs_by_cntk.onnx (its own export) and answers.npz: 32
 test pictures, and what the real CNTK answers to them.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[2] / "onnx_workbench" / "lessons" / "old_cntk_files"
 KEPT = 32  # pictures whose answers are kept
 EPOCHS = 60
 BATCH = 50

@@ -4,8 +4,11 @@ from onnx_workbench.cntk import ops  # noqa: I001 - operators first: losses and 
 from onnx_workbench.cntk import (
     axis,
     cntk_py,
+    core,
+    debugging,
     device,
     initializer,
+    internal,
     layers,
     logging,
     losses,
@@ -13,11 +16,15 @@ from onnx_workbench.cntk import (
     variables,
 )
 from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.core import NDArrayView, Value, asarray, asvalue
 from onnx_workbench.cntk.default_options import (
     default_options,
     default_options_for,
     default_override_or,
     get_default_override,
+    get_global_option,
+    is_default_override,
+    set_global_option,
 )
 from onnx_workbench.cntk.device import *
 from onnx_workbench.cntk.initializer import *

@@ -107,7 +107,7 @@ class Copier:
             if self.method == "share":
                 return original
             if isinstance(original, Parameter) and self.method == "clone":
-                return Parameter(init=original.value, dtype=original.dtype, name=original.name)
+                return original.copied()
             return Constant(original.value, dtype=original.dtype, name=original.name)
         return Variable(
             original.shape,

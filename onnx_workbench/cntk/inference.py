@@ -103,6 +103,9 @@ def _infer_block(function: Any, *, lenient: bool) -> bool:
     order = functions_below([function.block_root])
     for one in order:
         one.infer(lenient=lenient)
+    for inner, outer in function._block_map:
+        if INFERRED in outer.shape and INFERRED not in inner.shape:
+            outer.resolve(inner.shape)
     changed = False
     for output, inner in zip(function._made, function.block_composite.outputs, strict=True):
         changed |= _set(output, inner._shape, inner._axes, inner._dtype, inner.needs_gradient)
@@ -172,7 +175,7 @@ def _broadcast(name: str, operands: Any) -> Shape:
             )
         found.append((fixed or wide or {INFERRED if INFERRED in sizes else 1}).pop())
     for one in operands:
-        if INFERRED in one.shape and isinstance(one, Parameter | Constant):
+        if INFERRED in one.shape and (one.is_placeholder or isinstance(one, Parameter | Constant)):
             tail = found[len(found) - one.rank :]
             one.resolve(
                 tuple(size if own == INFERRED else own for own, size in zip(one.shape, tail, strict=True))

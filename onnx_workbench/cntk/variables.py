@@ -289,6 +289,11 @@ class Variable(TensorOperators):
         """Whether it waits for something to take its place."""
         return self.kind == "Placeholder"
 
+    def resolve(self, shape: tuple[int, ...]) -> None:
+        """Fill in lengths left open, as of a placeholder that stands for weights."""
+        if self.is_placeholder:
+            self._shape = shape
+
     @property
     def owner(self) -> Any:
         """The function of which this is an output."""
@@ -408,7 +413,7 @@ class Parameter(_Kept):
         shape: Any = None,
         init: Any = None,
         dtype: Any = default_override_or(np.float32),
-        device: Any = None,  # noqa: ARG002 - there is only one
+        device: Any = None,
         name: str = "",
     ) -> None:
         if get_default_override(None, pure=default_override_or(False)):
@@ -433,6 +438,12 @@ class Parameter(_Kept):
         """NumPy type of its numbers."""
         return self._dtype
 
+    def copied(self) -> Parameter:
+        """Return another parameter with the same numbers, or the same way to draw them."""
+        if self._array is None:
+            return Parameter(self._shape, self._init, self.dtype, name=self.name)
+        return Parameter(init=self._array.copy(), dtype=self.dtype, name=self.name)
+
 
 class Constant(_Kept):
     """Numbers that stay."""
@@ -442,7 +453,7 @@ class Constant(_Kept):
         value: Any = None,
         shape: Any = None,
         dtype: Any = default_override_or(np.float32),
-        device: Any = None,  # noqa: ARG002 - there is only one
+        device: Any = None,
         name: str = "",
     ) -> None:
         dtype = get_default_override(Constant, dtype=dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from onnx_workbench.cntk.errors import CntkRuntimeError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.variables import FREE, INFERRED, UNKNOWN_SHAPE
 
 Shape = tuple[int, ...]
@@ -96,7 +96,7 @@ def convolution_shape(function: Any) -> Shape:
             "Insert it with expand_dims(x, 0)."
         )
     if x.rank != rank + 1:
-        raise CntkRuntimeError(
+        raise CntkValueError(
             f"Convolution operation: the operand '{x}' has {x.rank} axes; expected {rank + 1} (channels first) for "
             f"weights of shape {list(weights.shape)}."
         )
@@ -118,11 +118,8 @@ def convolution_shape(function: Any) -> Shape:
         )
     if attributes["transpose"]:
         return transposed_shape(function)
-    if attributes["sequential"]:
-        return UNKNOWN_SHAPE
-    found = [
-        window.length(size) for window, size in zip(convolution_windows(function), x.shape[1:], strict=True)
-    ]
+    spatial = convolution_windows(function)[int(attributes["sequential"]) :]
+    found = [window.length(size) for window, size in zip(spatial, x.shape[1:], strict=True)]
     return (weights.shape[0], *found)
 
 

@@ -15,7 +15,8 @@ from onnx_workbench import lessons, training
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 OFFERED = {"ow": set(ow.__all__), "training": set(training.__all__), "lessons": set(lessons.__all__)}
-ALLOWED_IMPORTS = {"onnx_workbench", "numpy", "PIL", "matplotlib.pyplot"}
+ALLOWED_IMPORTS = {"onnx_workbench", "onnx_workbench.cntk", "cntk", "numpy", "PIL", "matplotlib.pyplot"}
+"""`cntk` is what `onnx_workbench.cntk.install()` answers for."""
 LONGEST_CELL = 12
 
 

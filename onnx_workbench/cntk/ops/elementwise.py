@@ -28,8 +28,15 @@ def _unary(op_name: str, summary: str) -> Any:
     def operator(x: Any, name: str = "") -> Function:
         return apply(op_name, [x], name=name)
 
-    operator.__doc__ = summary
+    operator.__doc__, operator.__name__ = summary, _NAMES.get(op_name, op_name.lower())
     return operator
+
+
+_NAMES = {
+    "Plus": "plus", "ElementTimes": "element_times", "LogPlus": "log_add_exp", "NotEqual": "not_equal",
+    "LessEqual": "less_equal", "GreaterEqual": "greater_equal", "StableSigmoid": "sigmoid",
+    "StraightThrough": "straight_through_impl",
+}  # fmt: skip
 
 
 abs = _unary("Abs", "Return the absolute value.")
@@ -76,7 +83,7 @@ def _binary(op_name: str, summary: str) -> Any:
     def operator(left: Any, right: Any, name: str = "") -> Function:
         return apply(op_name, [left, right], name=name)
 
-    operator.__doc__ = summary
+    operator.__doc__, operator.__name__ = summary, _NAMES.get(op_name, op_name.lower())
     return operator
 
 
@@ -181,7 +188,8 @@ def element_select(flag: Any, value_if_true: Any, value_if_false: Any, name: str
 
 def clip(x: Any, min_value: Any, max_value: Any, name: str = "") -> Function:
     """Keep within bounds."""
-    return apply("Clip", [x, min_value, max_value], name=name)
+    dtype = data_type(x)
+    return apply("Clip", [x, operand(min_value, dtype), operand(max_value, dtype)], name=name)
 
 
 def elu(x: Any, alpha: float = 1.0, name: str = "") -> Function:

@@ -71,6 +71,7 @@ class Function(TensorOperators):
         self._root, self._block, self._block_map = root, block, block_map or []
         self.uid = uid or new_uid("CompositeFunction" if root else "Block" if block else op_name)
         self._cache: dict[Any, Any] = {}
+        self._custom: dict[str, Any] = {}
         count = 0 if root or op_name == "Combine" else len(block.outputs) if block else outputs
         self._made = [
             Variable(
@@ -149,6 +150,27 @@ class Function(TensorOperators):
     def attributes(self) -> dict[str, Any]:
         """Fixed arguments of the operator, by CNTK's names."""
         return self.root_function._attributes  # type: ignore[no-any-return]
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Change a fixed argument of the operator, such as ``dropoutRate``."""
+        if name not in self.root_function._attributes:
+            raise CntkValueError(
+                f"{self.root_function.op_name} has no attribute {name!r}; it has "
+                f"{', '.join(self.root_function._attributes) or 'none'}."
+            )
+        self.root_function._attributes[name] = value
+        self.root_function._cache = {}
+
+    @property
+    def custom_attributes(self) -> dict[str, Any]:
+        """What users keep with a function."""
+        return self.root_function._custom  # type: ignore[no-any-return]
+
+    @custom_attributes.setter
+    def custom_attributes(self, values: dict[str, Any] | None) -> None:
+        if not isinstance(values or {}, dict):
+            raise CntkTypeError("values must be a dictionary")
+        self.root_function._custom = dict(values or {})
 
     # What it reads and computes
 
@@ -317,6 +339,13 @@ class Function(TensorOperators):
         check_types(replaced)
         self.replace_placeholders(replaced)
 
+    @staticmethod
+    def with_signature(*types: Any, **named: Any) -> Callable[[Callable[..., Any]], Function]:
+        """Decorate a Python function to make a Function of it whose arguments have types."""
+        from onnx_workbench.cntk.layers.typing import Signature
+
+        return lambda function: Function(Signature(*types, **named)(function))
+
     # Calling
 
     def argument_map(self, *args: Any, **kwargs: Any) -> dict[Variable, Any]:
@@ -387,8 +416,8 @@ class Function(TensorOperators):
         arguments: Any,
         outputs: Any = None,
         keep_for_backward: Any = None,
-        device: Any = None,  # noqa: ARG002 - there is only one
-        as_numpy: bool = True,  # noqa: ARG002
+        device: Any = None,
+        as_numpy: bool = True,
     ) -> tuple[Any, dict[Variable, Any]]:
         """Compute, and keep what `backward` needs."""
         from onnx_workbench.cntk.evaluation import forward
@@ -400,7 +429,7 @@ class Function(TensorOperators):
         state: Any,
         root_gradients: Any,
         variables: Any,
-        as_numpy: bool = True,  # noqa: ARG002
+        as_numpy: bool = True,
     ) -> dict[Variable, Any]:
         """Return the gradients of what `forward` computed, given those of its outputs."""
         from onnx_workbench.cntk.gradients import backward
@@ -412,8 +441,8 @@ class Function(TensorOperators):
         at: Any,
         wrt: Any = None,
         outputs: Any = None,
-        device: Any = None,  # noqa: ARG002
-        as_numpy: bool = True,  # noqa: ARG002
+        device: Any = None,
+        as_numpy: bool = True,
         grad_root: Any = None,
     ) -> Any:
         """Return the gradients of the sum of the output."""
@@ -447,7 +476,7 @@ class Function(TensorOperators):
         if not hasattr(Variable, name) and name not in _PLAIN_ATTRIBUTES:
             from onnx_workbench.cntk.logging.graph import find_by_name
 
-            found = find_by_name(self.block_root if self.root_function.is_block else self, name, 1)
+            found = find_by_name(self.block_root if self.is_block else self, name, 1)
             if found is not None:
                 return found
         outputs = self.outputs
@@ -472,7 +501,7 @@ class Function(TensorOperators):
         save(self, filename, format, external=use_external_files_to_store_parameters)
 
     @staticmethod
-    def load(model: Any, device: Any = None, format: Any = ModelFormat.CNTKv2) -> Function:  # noqa: ARG004
+    def load(model: Any, device: Any = None, format: Any = ModelFormat.CNTKv2) -> Function:
         """Open a file or bytes: CNTK's native format, ONNX by CNTK of every age, other ONNX."""
         from onnx_workbench.cntk.files import load
 

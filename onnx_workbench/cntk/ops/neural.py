@@ -69,6 +69,9 @@ def convolution(
         "outputShape": (0,),
         "maxTempMemSizeInSamples": int(max_temp_mem_size_in_samples),
     }
+    weights = _variable(convolution_map)
+    if weights.rank == _variable(operand).rank and not sequential:  # no axis for filters: there is one
+        attributes["kernelShape"] = weights.shape
     return apply("Convolution", [convolution_map, operand], attributes, name)
 
 
@@ -223,11 +226,11 @@ def local_response_normalization(
     from onnx_workbench.cntk.ops.tensors import reshape
 
     width = 2 * depth_radius + 1
-    kernel = Constant(np.full((1, 1, width, 1, 1), alpha / width), dtype=_variable(operand).dtype)
+    kernel = Constant(np.full((1, width, 1, 1), alpha / width), dtype=_variable(operand).dtype)
 
     def build(x: Any) -> Function:
         squares = reshape(element_times(x, x), (1,), 0, 0)
-        sums = convolution(kernel, squares, auto_padding=(False, True, True, True))
+        sums = convolution(kernel, squares)
         power = exp(element_times(beta, log(plus(bias, reshape(sums, (), 0, 1)))))
         return element_divide(x, power)
 

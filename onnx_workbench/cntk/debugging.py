@@ -1,0 +1,40 @@
+"""Switches of `cntk.debugging`, accepted: shapes and numbers are checked always here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "dump_function",
+    "dump_signature",
+    "force_deterministic",
+    "set_checked_mode",
+    "set_computation_network_trace_level",
+]
+
+
+def set_checked_mode(enable: bool) -> None:
+    """Accept: shapes are checked always."""
+
+
+def set_computation_network_trace_level(level: Any) -> None:
+    """Accept a level of messages that are not written."""
+
+
+def force_deterministic(seed: int) -> None:
+    """Make what follows draw the same numbers in every run."""
+    from onnx_workbench.cntk.seeds import set_fixed_random_seed
+
+    set_fixed_random_seed(seed)
+
+
+def dump_signature(root: Any, tag: str | None = None) -> str:
+    """Return a function's signature as text."""
+    return f"{tag}: {root}" if tag else str(root)
+
+
+def dump_function(root: Any, tag: str | None = None) -> str:
+    """Return a graph as text, one primitive a line."""
+    from onnx_workbench.cntk.logging.graph import plot
+
+    return f"{dump_signature(root, tag)}\n{plot(root)}"

@@ -1,0 +1,5 @@
+"""Helpers that scripts written for CNTK import from `cntk.internal`."""
+
+from __future__ import annotations
+
+from onnx_workbench.cntk.internal.sanitize import *
