@@ -122,7 +122,7 @@ class Contestant:
 CONTESTANTS = {
     "compare, carried and added error": Contestant(
         _OURS,
-        "found = ow.compare(folder + '/model.onnx', module, x.numpy())\ncompared = len(found.nodes)",
+        "found = ow.compare(folder + '/model.onnx', module, x.numpy())\ncompared = len(found.values)",
         is_peer=False,
     ),
     # Its added error (run_onnx_with_torch_inputs) and torch tensors (use_tensor) fail against onnxruntime 1.32.

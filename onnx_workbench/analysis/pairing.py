@@ -261,13 +261,13 @@ class Pairing:
             return verdict
         twin, expected, apart, threshold = found
         verdict.twin, verdict.own, verdict.threshold, verdict.expected = twin, apart, threshold, expected
-        if name in self._outputs and outcome.dtype != expected.dtype and not apart.problem:
+        if self._outputs.get(name) == twin and outcome.dtype != expected.dtype and not apart.problem:
             verdict.reason = f"is {outcome.dtype.name}, and {expected.dtype.name} was expected"
         if (
             verdict.failed and origin.unconfirmed
         ):  # which of them? look for twins of those before, in another walk
             self.lost |= {step.index for step in origin.steps()}
-        self._confirm(name, twin, expected)
+        self._confirm(name, twin, _in_dtype_of(outcome, expected))
         return verdict
 
     def _after_trouble(self, verdict: Verdict, trouble: str) -> Verdict:
@@ -302,6 +302,8 @@ class Pairing:
                 self._named_well += 1
                 return (*named, *close)
         if (found := self._by_contents(origin, name, outcome)) is not None:
+            return found
+        if name not in self._outputs and (found := self._through_casts(origin, name, outcome)) is not None:
             return found
         is_output = name in self._outputs
         if named is not None and (
@@ -352,6 +354,19 @@ class Pairing:
                     return candidate, expected, apart, threshold
             if next(steps, self) is self:
                 return None
+
+    def _through_casts(
+        self, origin: Origin, name: str, outcome: Array
+    ) -> tuple[str, Array, Difference, float] | None:
+        """Return what was cast, and cast again: casts that only one side has must leave it as it is."""
+        feeds = origin.feeds()
+        if len(feeds) != 1 or any(step.operator != "Cast" for step in origin.steps()):
+            return None
+        ((source, value),) = feeds.items()
+        expected = self.actual.array(value)
+        if source not in self.twins or expected is None or not is_float(expected) or not is_float(outcome):
+            return None
+        return (self.twins[source], expected, *self._compare(origin, name, outcome, expected))
 
     def _confirmed_before(self, origin: Origin) -> list[str]:
         names = origin.feeds()
@@ -434,3 +449,10 @@ class Pairing:
                 if apart.relative <= rough:
                     return True
         return False
+
+
+def _in_dtype_of(outcome: Array, expected: Array) -> Array:
+    """Return the expected value as the run under test has it: precisions may differ between the sides."""
+    if outcome.dtype == expected.dtype or {outcome.dtype.kind, expected.dtype.kind} - set("fiub"):
+        return expected
+    return expected.astype(outcome.dtype)

@@ -20,6 +20,7 @@ _UNITS = 4.0
 _UNITS_PER_ROOT = 0.25
 _HALF_UNITS = 1.5
 _NOISE_UNITS = 16.0
+_HALF_NOISE_UNITS = 1.5  # sound files are within 1.5 rounding units in all
 _DRAWS = 2
 
 
@@ -41,6 +42,22 @@ class Origin:
                 found[origin.step.index] = origin.step
                 waiting += origin.unconfirmed.values()
         return [found[index] for index in sorted(found)]
+
+    def rounding_steps(self) -> int:
+        """Return how many of those steps write floating-point numbers: shapes and indices are not rounded."""
+        found = {self.step.index}
+        seen: set[int] = set()
+        waiting = [self]
+        while waiting:
+            origin = waiting.pop()
+            if origin.step.index in seen:
+                continue
+            seen.add(origin.step.index)
+            for name, before in origin.unconfirmed.items():
+                if is_float(np.asarray(origin.fed[name]) if not isinstance(origin.fed[name], list) else None):
+                    found.add(before.step.index)
+                waiting.append(before)
+        return len(found)
 
     def feeds(self) -> dict[str, Any]:
         """Return the confirmed values that those steps were fed with."""
@@ -67,8 +84,8 @@ def plain_limit(run: StepwiseRun, origin: Origin, outcome: Array, expected: Arra
     unit = max(epsilon(outcome.dtype), epsilon(expected.dtype))
     length = max(_reduction_length(run, step, origin, outcome) for step in steps)
     if unit > 1e-5:
-        return unit * (_HALF_UNITS * len(steps) + 0.01 * math.sqrt(length))
-    return unit * (_UNITS * len(steps) + _UNITS_PER_ROOT * math.sqrt(length))
+        return unit * (_HALF_UNITS * origin.rounding_steps() + 0.01 * math.sqrt(length))
+    return unit * (_UNITS * origin.rounding_steps() + _UNITS_PER_ROOT * math.sqrt(length))
 
 
 def _reduction_length(run: StepwiseRun, step: Step, origin: Origin, outcome: Array) -> float:
@@ -139,5 +156,5 @@ def limit(
         return max(plain, 4 * moved / found.scale if found.scale else 4 * moved)
     if found.scale == 0:
         return float("inf") if found.largest <= _NOISE_UNITS * moved else plain
-    units = _NOISE_UNITS if epsilon(outcome.dtype) < 1e-5 else 4.0
+    units = _NOISE_UNITS if epsilon(outcome.dtype) < 1e-5 else _HALF_NOISE_UNITS
     return max(plain, units * moved / found.scale)

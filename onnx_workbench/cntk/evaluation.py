@@ -5,6 +5,7 @@ Sequences are run in groups of one length, so that no padding is ever seen by an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_onnx import to_onnx
 from onnx_workbench.cntk.onnx_step_rules import is_single
 from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable
+from onnx_workbench.runtime.backends import default_threads
 
 
 @dataclass
@@ -120,6 +122,12 @@ def _parts_lengths(primitive: Primitive) -> bool:
     return primitive.operator == "ToSequenceOp" and len(primitive.inputs) > 1
 
 
+def _threads() -> int:
+    """Return how many threads compute: as many as OMP_NUM_THREADS says, as in CNTK, or as the hub allows."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() else default_threads()
+
+
 def _runner(model: Any) -> Any:
     """Return what runs a model: onnxruntime, or where it has no kernel for a dtype, ONNX's reference evaluator."""
     import onnxruntime
@@ -127,6 +135,7 @@ def _runner(model: Any) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = _threads()
     try:
         data = model.SerializeToString()
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

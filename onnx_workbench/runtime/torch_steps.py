@@ -64,7 +64,7 @@ class TorchSteps:
         self.steps: list[Step] = []
         self._constants: dict[str, Any] = {}
         placeholders: list[str] = []
-        for node in self._graph.graph.nodes:
+        for node in list(self._graph.graph.nodes):
             if node.op == "placeholder":
                 placeholders.append(node.name)
             elif node.op == "get_attr":
@@ -72,15 +72,36 @@ class TorchSteps:
             elif node.op == "output":
                 self._output = node
             elif node.users or _is_tensor(node):
-                self._nodes.append(node)
                 read = tuple(n.name for n in node.all_input_nodes if n.op != "get_attr")
-                self.steps.append(
-                    Step(len(self.steps), read, (node.name,), _operator(node), _path(node), _line(node))
-                )
+                if (product := self._product_of(node)) is not None:
+                    self._add_step(product, read, like=node)
+                    read = (*read, product.name)
+                self._add_step(node, read, like=node)
         self.input_names = tuple(placeholders)
         flat: list[str] = []
         _flatten(self._output.args, flat)
         self.output_names = tuple(flat)
+
+    def _add_step(self, node: Any, read: tuple[str, ...], *, like: Any) -> None:
+        self._nodes.append(node)
+        self.steps.append(
+            Step(len(self.steps), read, (node.name,), _operator(node), _path(like), _line(like))
+        )
+
+    def _product_of(self, node: Any) -> Any:
+        """Return a linear layer without its bias: exporters write a MatMul and an Add for more than two dimensions."""
+        import torch
+
+        if node.target is not torch.ops.aten.linear.default or len(node.args) < 3 or node.args[2] is None:
+            return None
+        if getattr(node.args[0].meta.get("val"), "ndim", 2) == 2:
+            return None
+        with self._graph.graph.inserting_before(node):
+            product = self._graph.graph.create_node(
+                "call_function", node.target, node.args[:2], name=f"{node.name}_without_bias"
+            )
+        product.meta["val"] = node.meta.get("val")
+        return product
 
     @staticmethod
     def summed_terms(step: Step) -> float:

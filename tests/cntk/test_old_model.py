@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onnx_workbench as ow
-import onnx_workbench.cntk as C
+import onnx_workbench.cntk as C  # noqa: N812
 from onnx_workbench import lessons
 
 
@@ -22,8 +22,8 @@ def pictures(old):
 
 @pytest.mark.parametrize("source", ["native", "onnx"])
 def test_both_files_answer_as_they_did_then(old, pictures, source):
-    format = C.ModelFormat.ONNX if source == "onnx" else C.ModelFormat.CNTKv2
-    model = C.Function.load(getattr(old, source), format=format)
+    kind = C.ModelFormat.ONNX if source == "onnx" else C.ModelFormat.CNTKv2
+    model = C.Function.load(getattr(old, source), format=kind)
     np.testing.assert_allclose(model.eval({model.arguments[0]: pictures}), old.logits, rtol=1e-4, atol=1e-4)
 
 
