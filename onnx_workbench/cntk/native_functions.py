@@ -26,6 +26,7 @@ from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text
 
 _BLOCK = "Block"
+_DEEPEST_BLOCKS = 50
 
 
 def function_of(dictionary: Dictionary) -> Function:
@@ -59,12 +60,31 @@ class _Building:
 
     def whole(self) -> Function:
         """Return the composite of the root."""
+        self._check_nesting()
         for uid, function in self.functions.items():
             self._fill(self.entries[uid], function)
         self._take_hints()
         root = self.functions[self.root]
-        complete([root])
+        try:
+            complete([root])
+        except RecursionError as error:  # in a file that has blocks before what is inside them
+            raise ModelFileError("its blocks are nested too deep") from error
         return composite(root)
+
+    def _check_nesting(self) -> None:
+        """Refuse blocks in blocks in blocks, deeper than any model has them: graphs are walked block by block."""
+        levels: dict[str, int] = {}
+        for uid, entry in self.entries.items():
+            reads = [
+                *texts_of(entry, "inputs"),
+                *texts_of(entry, "block_function_composite_arguments_map_values"),
+            ]
+            level = max((levels.get(one.rpartition("_Output_")[0], 0) for one in reads), default=0)
+            if self._operator(entry) == _BLOCK:
+                level = max(level, 1 + levels.get(_block_root(entry), 0))
+            if level > _DEEPEST_BLOCKS:
+                raise ModelFileError(f"its blocks are nested more than {_DEEPEST_BLOCKS} deep")
+            levels[uid] = level
 
     def _take_hints(self) -> None:
         """Begin with the shapes that the file gives of outputs: those in loops follow from nothing else."""

@@ -27,6 +27,8 @@ from onnx_workbench.core.formatting import clean_text
 
 OPSET, IR_VERSION = 18, 8
 
+_MOST_STEPS = 5_000_000  # of the search for outputs that need no label
+
 CNTK_DOMAIN = "cntk"
 """Domain of nodes that are CNTK's own primitives."""
 
@@ -138,6 +140,8 @@ def _chosen_outputs(graph: NativeGraph, wanted: Iterable[str] | None) -> tuple[s
                 raise NameNotFoundError(no_such("value", name, [*by_name, *graph.producers]))
             found.append(uid)
         return tuple(found)
+    if len(graph.outputs) * len(graph.primitives) > _MOST_STEPS:
+        return graph.outputs
     arguments = {uid: _arguments(graph, uid) for uid in graph.outputs}
     return tuple(
         uid for uid in graph.outputs if not any(arguments[other] < arguments[uid] for other in graph.outputs)

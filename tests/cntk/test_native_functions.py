@@ -12,6 +12,7 @@ from native_samples import DATA, real_files
 from onnx_workbench.cntk.logging import graph
 from onnx_workbench.cntk.native_file import read_buffer, read_file
 from onnx_workbench.cntk.native_functions import function_of
+from onnx_workbench.cntk.native_values import Shape
 from onnx_workbench.core.errors import ModelFileError
 
 MODELS = zipfile.ZipFile(FOLDER / "models.zip")
@@ -69,3 +70,34 @@ def test_attributes_of_another_kind_are_refused():
         function["attributes"] = {}
     with pytest.raises(ModelFileError, match=r"the attributes of '\w+' are not those of"):
         function_of(dictionary)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_absurdly_nested_blocks_are_refused(reverse):
+    """Each block's inside is a graph of one node: the block before it."""
+    relu = {"version": 24, "type": "PrimitiveFunction", "uid": "ReLU1", "op": 3, "inputs": ["Placeholder1"]}
+    functions = [relu]
+    leaf = {"kind": 4, "data_type": 1, "shape": Shape((2,)), "dynamic_axis": []}
+    inputs = [{**leaf, "uid": "Placeholder1"}, {**leaf, "uid": "Input1", "kind": 0}]
+    for number in range(2000):
+        inputs.append({**leaf, "uid": f"Placeholder{number + 2}"})
+        outer = "Input1" if number == 1999 else f"Placeholder{number + 2}"
+        functions.append(
+            {
+                "uid": f"Block{number}",
+                "op": 57,
+                "block_function_op_name": "Deep",
+                "block_function_composite": {"root": functions[-1]["uid"]},
+                "block_function_composite_arguments_map_keys": [f"Placeholder{number + 1}"],
+                "block_function_composite_arguments_map_values": [outer],
+                "inputs": [outer],
+            }
+        )
+    whole = {
+        "type": "CompositeFunction",
+        "root": "Block1999",
+        "inputs": inputs,
+        "primitive_functions": functions[::-1] if reverse else functions,
+    }
+    with pytest.raises(ModelFileError, match=r"blocks are nested (more than \d+|too) deep"):
+        function_of(whole)
