@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from onnx_workbench.analysis.pairing import Pairing, Verdict
+from onnx_workbench.analysis.blaming import Blame, blames, float_steps, looked_into, walk_through
+from onnx_workbench.analysis.pairing import Verdict
+from onnx_workbench.analysis.replay import write_replay
 from onnx_workbench.analysis.step_sources import example_inputs, steps_of, title_of
-from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.errors import InputError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.live_module import is_live_module
+from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.session import Session
-from onnx_workbench.runtime.steps import Step
+from onnx_workbench.runtime.steps import StepwiseRun
 
-_MOST_WALKS = 12
 _ROWS_SHOWN = 12
 
 
@@ -52,43 +56,6 @@ class ComparedValue:
 
 
 @dataclass(frozen=True)
-class Blame:
-    """A node that adds more error than rounding explains.
-
-    Attributes
-    ----------
-    key
-        The node: the first value that it writes.
-    op_type
-        Its operator.
-    own_error, carried_error, threshold
-        As for `ComparedValue`.
-    why
-        What is wrong, in words.
-    module_path, source_line
-        Where it comes from, as far as the exporter noted it.
-    region
-        Keys of all nodes that may have done it, if the other side has no values between them; else the one.
-    """
-
-    key: str
-    op_type: str
-    own_error: float
-    carried_error: float
-    threshold: float
-    why: str
-    module_path: str
-    source_line: str
-    region: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return the node, where it comes from, and what is wrong with it."""
-        where = f" in {self.module_path}" if self.module_path else ""
-        line = f" ({self.source_line})" if self.source_line else ""
-        return f"{clean_text(self.op_type)} {clean_text(self.key)!r}{where}{line} {self.why}"
-
-
-@dataclass(frozen=True)
 class Comparison:
     """What `compare` found; true when no node adds more error than rounding explains.
 
@@ -113,7 +80,8 @@ class Comparison:
     unmatched: tuple[str, ...]
     notes: tuple[str, ...] = ()
     complete: bool = True
-    _pieces: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _faults: tuple[Verdict, ...] = field(default=(), repr=False, compare=False)
+    _run: StepwiseRun | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -133,6 +101,34 @@ class Comparison:
                 v.name: v.carried_error for v in self.values if not math.isnan(v.carried_error) or v.problem
             },
         }
+
+    def replay(self, folder: str | os.PathLike[str], key: str | None = None) -> Path:
+        """Write the smallest piece of the model that shows a fault: what belongs into a bug report.
+
+        Parameters
+        ----------
+        folder
+            Where to write; it is made if it is missing. It gets ``piece.onnx`` with the weights, ``inputs.npz`` and
+            ``expected.npz`` (the other side's values), and ``replay.py``, which runs the piece and says what differs.
+        key
+            Which of `blamed`; None for the first.
+
+        Returns
+        -------
+        Path
+            The program.
+
+        Raises
+        ------
+        NameNotFoundError
+            If nobody of this name is to blame, or nobody at all.
+        """
+        keys = [blame.key for blame in self.blamed]
+        if not keys:
+            raise NameNotFoundError("Nobody is to blame, so that there is nothing to replay.")
+        if (wanted := keys[0] if key is None else key) not in keys:
+            raise NameNotFoundError(no_such("blamed value", wanted, keys))
+        return write_replay(folder, wanted, self._faults, self._run)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON can hold it; numbers that are not finite become None."""
@@ -241,8 +237,6 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     >>> found.passed
     True
     """
-    from tqdm.auto import tqdm
-
     notes: list[str] = []
     if inputs is None:
         inputs, note = example_inputs(actual, expected)
@@ -259,24 +253,24 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
             f"actual has {len(tested.output_names)} output(s), expected has {len(right.output_names)}: give models of "
             "the same task."
         )
-    doubtful: set[int] = set()
-    complete = True
-    for _ in range(_MOST_WALKS):
-        pairing = Pairing(tested, right, feeds, right_feeds, carried=carried, doubtful=doubtful)
-        verdicts: list[Verdict] = []
-        try:
-            with tqdm(total=len(tested.steps), desc="compare", unit="node", leave=False, delay=1) as progress:
-                for found in pairing.walk():
-                    verdicts += found
-                    progress.update()
-        except KeyboardInterrupt:
-            complete = False
-            notes.append("Stopped: the nodes after this were not compared.")
-            break
-        if not pairing.lost or pairing.lost <= doubtful:
-            break
-        doubtful |= pairing.lost
-    return _comparison(actual, expected, verdicts, tuple(notes), complete)
+    walk = walk_through(tested, right, feeds, right_feeds, carried=carried)
+    if not walk.complete:
+        notes.append("Stopped: the nodes after this were not compared.")
+    blamed = blames(walk.verdicts)
+    if blamed and isinstance(tested, OnnxSteps) and is_live_module(expected) and walk.complete:
+        blamed = looked_into(blamed, tested, right, expected, feeds, right_feeds)
+    floats = float_steps(walk.verdicts)
+    return Comparison(
+        title_of(actual),
+        title_of(expected),
+        tuple(map(_compared, walk.verdicts)),
+        blamed,
+        tuple(v.name for v in walk.verdicts if v.twin is None and v.step.index in floats),
+        tuple(notes),
+        walk.complete,
+        tuple(verdict for verdict in walk.verdicts if verdict.failed),
+        tested,
+    )
 
 
 def _for_other(side: object, feeds: Mapping[str, Any]) -> object:
@@ -292,34 +286,6 @@ def _model_of(side: object) -> Model:
     return as_model(side.model if isinstance(side, Session) else side)
 
 
-def _comparison(
-    actual: object,
-    expected: object,
-    verdicts: list[Verdict],
-    notes: tuple[str, ...],
-    complete: bool,
-) -> Comparison:
-    floats = {v.step.index for v in verdicts if v.dtype.startswith(("float", "bfloat", "complex"))}
-    blamed: dict[str, Blame] = {}
-    pieces = {}
-    for verdict in verdicts:
-        if verdict.failed:
-            blame = _blame(verdict, floats)
-            if blame.key not in blamed:
-                blamed[blame.key] = blame
-                pieces[blame.key] = verdict
-    return Comparison(
-        title_of(actual),
-        title_of(expected),
-        tuple(map(_compared, verdicts)),
-        tuple(blamed.values()),
-        tuple(v.name for v in verdicts if v.twin is None and v.step.index in floats),
-        notes,
-        complete,
-        pieces,
-    )
-
-
 def _compared(verdict: Verdict) -> ComparedValue:
     own, carried = verdict.own, verdict.carried
     return ComparedValue(
@@ -332,29 +298,4 @@ def _compared(verdict: Verdict) -> ComparedValue:
         carried.relative if carried else math.nan,
         verdict.threshold,
         verdict.reason or (own.problem if own else ""),
-    )
-
-
-def _blame(verdict: Verdict, floats: set[int]) -> Blame:
-    steps: list[Step] = [verdict.step]
-    if verdict.origin is not None and not verdict.reason:
-        steps = [step for step in verdict.origin.steps() if step.index in floats] or steps
-    culprit = steps[-1]
-    own = verdict.own
-    if verdict.reason:
-        why = verdict.reason
-    elif own is None or own.problem:
-        why = own.problem if own else "cannot be compared"
-    else:
-        why = f"adds {own.relative:.2g} of the value's scale, where rounding explains {verdict.threshold:.2g}"
-    return Blame(
-        culprit.outputs[0] if culprit.outputs else verdict.name,
-        culprit.operator,
-        own.relative if own else math.nan,
-        verdict.carried.relative if verdict.carried else math.nan,
-        verdict.threshold,
-        why,
-        culprit.module_path,
-        culprit.source_line,
-        tuple(step.outputs[0] for step in steps if step.outputs),
     )

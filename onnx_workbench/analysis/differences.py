@@ -12,6 +12,7 @@ Array = NDArray[Any]
 
 _SAMPLE = 64
 _CHUNK = 1 << 20
+_SAMPLED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Difference:
         Largest magnitude of the finite expected numbers.
     problem
         What makes them incomparable, in words: shape, dtype, or NaN and infinities at different places.
+    units
+        For half precision, the root mean square of the differences in units of the last place; else NaN.
     """
 
     largest: float
     scale: float
     problem: str = ""
+    units: float = float("nan")
 
     @property
     def relative(self) -> float:
@@ -64,6 +68,7 @@ def difference(actual: Array, expected: Array) -> Difference:
         same = bool(np.array_equal(actual, expected))
         return Difference(0.0 if same else np.nan, 1.0, "" if same else "has other contents")
     largest = scale = 0.0
+    half = 1e-5 < epsilon(actual.dtype) == epsilon(expected.dtype)
     flat_a, flat_e = np.ravel(actual), np.ravel(expected)
     for start in range(0, flat_a.size, _CHUNK):
         a, e = _wide(flat_a[start : start + _CHUNK]), _wide(flat_e[start : start + _CHUNK])
@@ -78,7 +83,19 @@ def difference(actual: Array, expected: Array) -> Difference:
             return Difference(np.nan, np.nan, problem)
         largest = max(largest, float(apart[np.isfinite(apart)].max(initial=0.0)))
         scale = max(scale, float(magnitude[np.isfinite(magnitude)].max(initial=0.0)))
-    return Difference(largest, scale)
+    return Difference(largest, scale, units=_units(flat_a, flat_e, scale) if half else float("nan"))
+
+
+def _units(actual: Array, expected: Array, scale: float) -> float:
+    """Return the root mean square difference in units of the last place; numbers near zero count as if larger."""
+    step = max(1, actual.size // _SAMPLED)
+    a, e = _wide(actual[::step]), _wide(expected[::step])
+    known = np.isfinite(a) & np.isfinite(e)
+    if not known.any():
+        return 0.0
+    a, e = a[known], e[known]
+    place = epsilon(expected.dtype) * 2.0 ** np.floor(np.log2(np.maximum(np.abs(e), scale / 64 or 1.0)))
+    return float(np.sqrt(np.mean(((a - e) / place) ** 2)))
 
 
 def _wide(array: Array) -> Array:

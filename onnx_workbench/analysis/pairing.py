@@ -11,10 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.differences import Difference, difference, is_float, is_telling, may_agree
-from onnx_workbench.analysis.rounding import Origin, limit, plain_limit
+from onnx_workbench.analysis.differences import (
+    Difference,
+    difference,
+    epsilon,
+    is_float,
+    is_telling,
+    may_agree,
+)
+from onnx_workbench.analysis.rounding import HALF, Limits, Origin, limits, plain_limit
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
 
@@ -24,6 +32,10 @@ _AHEAD_STEPS = 40
 _AHEAD_BYTES = 96 << 20
 _DEEPEST = 3
 _ABOUT = 64.0
+_LONGEST_WAY = 12
+
+
+_Found = tuple[str, Array, Difference, Limits]
 
 
 @dataclass
@@ -36,18 +48,29 @@ class Verdict:
     dtype: str
     twin: str | None = None
     own: Difference | None = None
-    threshold: float = float("nan")
+    limits: Limits | None = None
     carried: Difference | None = None
     origin: Origin | None = field(default=None, repr=False)
     expected: Array | None = field(default=None, repr=False)
     reason: str = ""
+    is_finite: bool = True
 
     @property
     def failed(self) -> bool:
         """Whether more error was added than rounding explains."""
         if self.reason:
             return True
-        return self.own is not None and not self.own.relative <= self.threshold
+        return self.own is not None and self.limits is not None and not self.limits.explain(self.own)
+
+    def let_go(self) -> None:
+        """Keep the arrays only where something is wrong: they are the replay."""
+        if not self.failed:
+            self.origin = self.expected = None
+
+    @property
+    def threshold(self) -> float:
+        """The share of the value's scale that rounding explains."""
+        return float("nan") if self.limits is None else self.limits.relative
 
 
 class _ExpectedValues:
@@ -117,6 +140,11 @@ class _ExpectedValues:
         """Tell whether a value depends on all of these."""
         bits = self._ancestors[name]
         return all(self._bits.get(twin, 0) & bits for twin in twins)
+
+    def is_direct(self, name: str) -> bool:
+        """Tell whether a value is computed in one step from values that have their twins."""
+        writer = self._writer.get(name)
+        return writer is None or all(read in self.done for read in writer.inputs)
 
     def confirm(self, name: str) -> None:
         """Note that a value has its twin; what only leads to confirmed values is let go."""
@@ -260,12 +288,11 @@ class Pairing:
             self._go_on(verdict, value, origin)
             return verdict
         twin, expected, apart, threshold = found
-        verdict.twin, verdict.own, verdict.threshold, verdict.expected = twin, apart, threshold, expected
+        verdict.twin, verdict.own, verdict.limits, verdict.expected = twin, apart, threshold, expected
         if self._outputs.get(name) == twin and outcome.dtype != expected.dtype and not apart.problem:
             verdict.reason = f"is {outcome.dtype.name}, and {expected.dtype.name} was expected"
-        if (
-            verdict.failed and origin.unconfirmed
-        ):  # which of them? look for twins of those before, in another walk
+        # Which of several? Half precision is coarse enough to hide a fault in. Their twins are looked for once more.
+        if origin.unconfirmed and (verdict.failed or epsilon(expected.dtype) > HALF):
             self.lost |= {step.index for step in origin.steps()}
         self._confirm(name, twin, _in_dtype_of(outcome, expected))
         return verdict
@@ -283,6 +310,8 @@ class Pairing:
     def _go_on(self, verdict: Verdict, value: Any, origin: Origin) -> None:
         self.fed[verdict.name] = value
         self.origins[verdict.name] = origin
+        array = self.actual.array(value)
+        verdict.is_finite = array is None or not is_float(array) or bool(np.isfinite(array).all())
         if verdict.name in self._outputs:
             self.lost |= {step.index for step in origin.steps()}
 
@@ -291,14 +320,12 @@ class Pairing:
         self.twins[name] = twin
         self.expected.confirm(twin)
 
-    def _find(
-        self, step: Step, name: str, origin: Origin, outcome: Array
-    ) -> tuple[str, Array, Difference, float] | None:
+    def _find(self, step: Step, name: str, origin: Origin, outcome: Array) -> _Found | None:
         """Return the twin, its value, how far they are apart, and how far they may be."""
         named = self._named(name)
         if named is not None:
-            close = self._compare(origin, name, outcome, named[1])
-            if close[0].relative <= close[1]:
+            close = self._compare(origin, name, outcome, named[1], named[0])
+            if close[1].explain(close[0]):
                 self._named_well += 1
                 return (*named, *close)
         if (found := self._by_contents(origin, name, outcome)) is not None:
@@ -306,33 +333,35 @@ class Pairing:
         if name not in self._outputs and (found := self._through_casts(origin, name, outcome)) is not None:
             return found
         is_output = name in self._outputs
-        if named is not None and (
-            is_output
-            or self._named_well > 3 * self._named_badly
-            or self._goes_on(step, name, named[1], origin)
-        ):
+        if named is not None and (is_output or self._trusts(name, named[1])):
             self._named_badly += not is_output
-            return (*named, *self._compare(origin, name, outcome, named[1]))
+            return (*named, *self._compare(origin, name, outcome, named[1], named[0]))
         if is_output:
             return self._at_output(name, origin, outcome)
         if step.index in self._doubtful and is_float(outcome):
-            return self._by_what_follows(step, name, origin, outcome)
+            return self._by_what_follows(name, origin, outcome)
         return None
+
+    def _trusts(self, name: str, expected: Array) -> bool:
+        """Tell whether a value of the same name is the twin, though it does not agree: names may have changed hands."""
+        if self._named_well > 3 * self._named_badly:
+            return True
+        return self._goes_on(name, expected) is not False
 
     def _named(self, name: str) -> tuple[str, Array] | None:
         expected = self.expected.value(name) if self.expected.knows(name) else None
         return None if expected is None else (name, expected)
 
     def _compare(
-        self, origin: Origin, name: str, outcome: Array, expected: Array
-    ) -> tuple[Difference, float]:
+        self, origin: Origin, name: str, outcome: Array, expected: Array, twin: str
+    ) -> tuple[Difference, Limits]:
         apart = difference(outcome, expected)
-        return apart, limit(self.actual, origin, name, outcome, expected, apart)
+        found = limits(self.actual, origin, name, outcome, expected, apart)
+        # What the other side computes in several steps, it rounds on the way: units in the last place then add up.
+        return apart, found if self.expected.is_direct(twin) else found.widened()
 
-    def _by_contents(
-        self, origin: Origin, name: str, outcome: Array
-    ) -> tuple[str, Array, Difference, float] | None:
-        if not is_telling(outcome):
+    def _by_contents(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
+        if not is_telling(outcome) or len(origin.steps()) > _LONGEST_WAY:
             return None
         twins = self._confirmed_before(origin)
         seen: set[str] = set()
@@ -349,15 +378,13 @@ class Pairing:
                 rough = _ABOUT * plain_limit(self.actual, origin, outcome, expected)
                 if not may_agree(outcome, expected, rough):
                     continue
-                apart, threshold = self._compare(origin, name, outcome, expected)
-                if apart.relative <= threshold:
+                apart, threshold = self._compare(origin, name, outcome, expected, candidate)
+                if threshold.explain(apart):
                     return candidate, expected, apart, threshold
             if next(steps, self) is self:
                 return None
 
-    def _through_casts(
-        self, origin: Origin, name: str, outcome: Array
-    ) -> tuple[str, Array, Difference, float] | None:
+    def _through_casts(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
         """Return what was cast, and cast again: casts that only one side has must leave it as it is."""
         feeds = origin.feeds()
         if len(feeds) != 1 or any(step.operator != "Cast" for step in origin.steps()):
@@ -366,28 +393,25 @@ class Pairing:
         expected = self.actual.array(value)
         if source not in self.twins or expected is None or not is_float(expected) or not is_float(outcome):
             return None
-        return (self.twins[source], expected, *self._compare(origin, name, outcome, expected))
+        twin = self.twins[source]
+        return (twin, expected, *self._compare(origin, name, outcome, expected, twin))
 
     def _confirmed_before(self, origin: Origin) -> list[str]:
         names = origin.feeds()
         return [self.twins[name] for name in names if name in self.twins]
 
-    def _at_output(
-        self, name: str, origin: Origin, outcome: Array
-    ) -> tuple[str, Array, Difference, float] | None:
+    def _at_output(self, name: str, origin: Origin, outcome: Array) -> _Found | None:
         """Return an output's twin, by its place; if they do not agree, the way to it is walked once more."""
         twin = self._outputs[name]
         expected = self.expected.value(twin)
         if expected is None:
             return None
-        apart, threshold = self._compare(origin, name, outcome, expected)
-        if not apart.relative <= threshold:
+        apart, threshold = self._compare(origin, name, outcome, expected, twin)
+        if not threshold.explain(apart) or len(origin.steps()) > _LONGEST_WAY:
             self.lost |= {step.index for step in origin.steps()}
         return twin, expected, apart, threshold
 
-    def _by_what_follows(
-        self, step: Step, name: str, origin: Origin, outcome: Array
-    ) -> tuple[str, Array, Difference, float] | None:
+    def _by_what_follows(self, name: str, origin: Origin, outcome: Array) -> _Found | None:
         """Try each value of the other side in this place, and take the one with which the next steps go on."""
         twins = self._confirmed_before(origin)
         for _ in self.expected.ahead():
@@ -395,17 +419,13 @@ class Pairing:
         for candidate, expected in list(self.expected.held.items()):
             if candidate in self.expected.done or expected.shape != outcome.shape or not is_float(expected):
                 continue
-            if self.expected.follows(candidate, twins) and self._goes_on(
-                step, name, expected, origin, candidate
-            ):
-                return (candidate, expected, *self._compare(origin, name, outcome, expected))
+            if self.expected.follows(candidate, twins) and self._goes_on(name, expected, candidate):
+                return (candidate, expected, *self._compare(origin, name, outcome, expected, candidate))
         return None
 
-    def _goes_on(
-        self, step: Step, name: str, expected: Array, origin: Origin, candidate: str | None = None
-    ) -> bool:
-        """Tell whether the steps behind, fed with this value, give values that the other side knows."""
-        del step, origin
+    def _goes_on(self, name: str, expected: Array, candidate: str | None = None) -> bool | None:
+        """Tell whether the steps behind, fed with this value, give what the other side knows; None if unknown."""
+        tried = None
         values = {name: expected}
         ways = [(reader, 1) for reader in self._readers.get(name, [])]
         while ways:
@@ -420,11 +440,13 @@ class Pairing:
                 array = self.actual.array(value)
                 if array is None:
                     continue
-                if is_telling(array) and self._is_known(reader, fed, array, candidate):
-                    return True
+                if is_telling(array):
+                    if self._is_known(reader, fed, array, candidate):
+                        return True
+                    tried = False
                 if depth < _DEEPEST:
                     ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
-        return False
+        return tried
 
     def _looked_up(self, name: str, values: dict[str, Any], depth: int) -> Any:
         """Return a value that a later step reads, computing what comes from another branch."""

@@ -21,6 +21,9 @@ _UNITS_PER_ROOT = 0.25
 _HALF_UNITS = 1.5
 _NOISE_UNITS = 16.0
 _HALF_NOISE_UNITS = 1.5  # sound files are within 1.5 rounding units in all
+HALF = 1e-5
+_MEAN_UNITS = 1.0
+_SEVERAL = 4.0
 _DRAWS = 2
 
 
@@ -83,9 +86,10 @@ def plain_limit(run: StepwiseRun, origin: Origin, outcome: Array, expected: Arra
     steps = origin.steps()
     unit = max(epsilon(outcome.dtype), epsilon(expected.dtype))
     length = max(_reduction_length(run, step, origin, outcome) for step in steps)
-    if unit > 1e-5:
-        return unit * (_HALF_UNITS * origin.rounding_steps() + 0.01 * math.sqrt(length))
-    return unit * (_UNITS * origin.rounding_steps() + _UNITS_PER_ROOT * math.sqrt(length))
+    ways = math.sqrt(origin.rounding_steps())
+    if unit > HALF:
+        return unit * (_HALF_UNITS * ways + 0.01 * math.sqrt(length))
+    return unit * (_UNITS * ways + _UNITS_PER_ROOT * math.sqrt(length))
 
 
 def _reduction_length(run: StepwiseRun, step: Step, origin: Origin, outcome: Array) -> float:
@@ -94,28 +98,28 @@ def _reduction_length(run: StepwiseRun, step: Step, origin: Origin, outcome: Arr
     return max(1.0, max(sizes, default=1) / max(1, outcome.size), run.summed_terms(step))
 
 
-def noise(run: StepwiseRun, origin: Origin, name: str, outcome: Array, unit: float) -> float:
+def noise(run: StepwiseRun, origin: Origin, name: str, outcome: Array, unit: float) -> Difference:
     """Return by how much the outcome moves if every number on the way moves by one rounding unit.
 
     A way through a precision coarser than `unit` has no excuse: rounding so is what it adds.
     """
-    moved = 0.0
+    none = moved = Difference(0.0, 1.0, units=0.0)
     for seed in range(_DRAWS):
         generator = np.random.default_rng(seed)
         try:
             done: dict[int, dict[str, Any]] = {}
             shaken = _shaken(run, origin, generator, done)
         except RunError:
-            return 0.0
+            return none
         arrays = [run.array(value) for written in done.values() for value in written.values()]
         if any(epsilon(array.dtype) > unit for array in arrays if array is not None):
-            return 0.0
+            return none
         array = run.array(shaken[name])
         if array is None or array.shape != outcome.shape:
             continue
         found = difference(array, outcome)
         if not found.problem:
-            moved = max(moved, found.largest)
+            moved = Difference(max(moved.largest, found.largest), 1.0, units=max(moved.units, found.units))
     return moved
 
 
@@ -144,17 +148,37 @@ def _shaken(
     return values
 
 
-def limit(
+@dataclass(frozen=True)
+class Limits:
+    """What rounding explains: a share of the value's scale, and for half precision units of the last place."""
+
+    relative: float
+    units: float = math.inf
+
+    def widened(self) -> Limits:
+        """Return the limits where the other side takes several steps at once."""
+        return Limits(self.relative, _SEVERAL * self.units)
+
+    def explain(self, found: Difference) -> bool:
+        """Tell whether rounding explains a difference."""
+        return not found.problem and found.relative <= self.relative and not found.units > self.units
+
+
+def limits(
     run: StepwiseRun, origin: Origin, name: str, outcome: Array, expected: Array, found: Difference
-) -> float:
-    """Return the share of the scale that is no fault; noise is measured only where the plain limit is passed."""
-    plain = plain_limit(run, origin, outcome, expected)
-    if found.problem or found.relative <= plain:
+) -> Limits:
+    """Return what rounding explains; the noise is measured only where the plain limits are passed."""
+    ways = len(origin.steps())
+    plain = Limits(plain_limit(run, origin, outcome, expected), _MEAN_UNITS * ways)
+    if found.problem or plain.explain(found):
         return plain
     moved = noise(run, origin, name, outcome, max(epsilon(outcome.dtype), epsilon(expected.dtype)))
     if not is_float(outcome):
-        return max(plain, 4 * moved / found.scale if found.scale else 4 * moved)
+        return Limits(4 * moved.largest / found.scale if found.scale else 4 * moved.largest)
+    half = epsilon(outcome.dtype) > HALF
     if found.scale == 0:
-        return float("inf") if found.largest <= _NOISE_UNITS * moved else plain
-    units = _NOISE_UNITS if epsilon(outcome.dtype) < 1e-5 else _HALF_NOISE_UNITS
-    return max(plain, units * moved / found.scale)
+        return Limits(math.inf if found.largest <= _NOISE_UNITS * moved.largest else plain.relative)
+    relative = (_HALF_NOISE_UNITS if half else _NOISE_UNITS) * moved.largest / found.scale
+    # One step on the same inputs is rounded once on either side; what moves its inputs is no excuse.
+    units = plain.units if ways == 1 or moved.units != moved.units else max(plain.units, 2 * moved.units)
+    return Limits(max(plain.relative, relative), units)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.model import Model, as_model
+from onnx_workbench.runtime.array_files import random_feeds
 from onnx_workbench.runtime.live_module import is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.session import Session
@@ -36,25 +34,15 @@ def example_inputs(*sides: object) -> tuple[dict[str, Any], str]:
     for side in sides:
         model = side.model if isinstance(side, Session) else None if is_live_module(side) else as_model(side)
         if isinstance(model, Model):
-            generator = np.random.default_rng(0)
-            made = {value.name: _random(value, generator) for value in model.inputs}
+            made = random_feeds(model.inputs, seed=0, sizes=_sizes(model))
             shown = ", ".join(f"{clean_text(name)} {array.shape}" for name, array in made.items())
             return made, f"No inputs were given: random ones were made, with seed 0 ({shown})."
     raise InputError("A live module does not say what inputs it takes: give them, as inputs=array.")
 
 
-def _random(value: Value, generator: np.random.Generator) -> Any:
-    shape = tuple(size if isinstance(size, int) else _FREE_SIZE for size in value.shape or ())
-    dtype = value.dtype or "float32"
-    if value.shape is None or not (dtype == "bool" or dtype.startswith(("float", "int", "uint"))):
-        raise InputError(
-            f"No random value can be made for input {value}: give inputs, a dict of arrays by name."
-        )
-    if dtype == "bool":
-        return generator.integers(0, 2, shape).astype(bool)
-    if dtype.startswith("float"):
-        return generator.standard_normal(shape).astype(dtype)
-    return generator.integers(0, 2, shape).astype(dtype)
+def _sizes(model: Model) -> dict[str, int]:
+    """Return a size for each symbolic dimension: more than one picture, so that mixing them would show."""
+    return {str(d): _FREE_SIZE for value in model.inputs for d in value.shape or () if not isinstance(d, int)}
 
 
 def title_of(side: object) -> str:

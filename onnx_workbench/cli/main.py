@@ -17,11 +17,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 
-from onnx_workbench.cli import classify, convert, demo, doctor, export_graph, profile, run, summary, view
+from onnx_workbench.cli import (
+    classify,
+    compare,
+    convert,
+    demo,
+    doctor,
+    export_graph,
+    profile,
+    run,
+    summary,
+    trace,
+    view,
+)
 from onnx_workbench.cli.options import Verb
 from onnx_workbench.core.errors import WorkbenchError, WorkbenchWarning
 
-_VERBS = (demo, summary, classify, run, profile, doctor, view, convert, export_graph)
+_VERBS = (demo, summary, classify, run, trace, compare, profile, doctor, view, convert, export_graph)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,6 +58,15 @@ def feeds_of(options: argparse.Namespace, inputs: Sequence[Value]) -> dict[str, 
     return array_files.read_feeds(inputs, options.input)
 
 
+def given_feeds(options: argparse.Namespace, inputs: Sequence[Value]) -> dict[str, NDArray[Any]] | None:
+    """Return the inputs that were asked for; None if nothing was said of them."""
+    if options.input or options.random is not None:
+        return feeds_of(options, inputs)
+    if not options.dimension:
+        return None
+    return array_files.random_feeds(inputs, seed=0, sizes=dimensions(options))
+
+
 def add_description(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `labels_of` and `preprocessing_of` read."""
     parser.add_argument("--labels", metavar="FILE", help="file with a class name on each line")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class OnnxSteps:
         read, _ = _interface(nodes)
         arrays = {name: values[name] for name in read if name in values}
         piece, names = self.piece(step, arrays)
-        fed = {given: self._value(name, arrays) for name, given in names.items()}
+        fed = {new: self._value(name, arrays) for name, new in names.items()}
         found = self._run(piece, fed, nodes)
         return dict(zip(step.outputs, found, strict=True))
 
@@ -132,42 +132,52 @@ class OnnxSteps:
         value = values[name] if name in values else self._weight(name)
         return value if isinstance(value, list) else np.asarray(value)
 
-    def piece(
-        self, step: Step, values: Mapping[str, Any], *, plain: bool = False
-    ) -> tuple[ModelProto, dict[str, str]]:
+    def piece(self, step: Step, values: Mapping[str, Any]) -> tuple[ModelProto, dict[str, str]]:
         """Return a model of the step's nodes, and the names of its inputs by the names in the whole model.
 
-        Parameters
-        ----------
-        step
-            The step.
-        values
-            The values that it reads: their dtypes are declared.
-        plain
-            Keep all names, and put the weights inside: for a model that a person reads.
+        Weights of 1 KiB or more are inputs too: nodes that differ by them alone have the same piece.
         """
         nodes = self.pieces[step.index]
         inputs, _ = _interface(nodes)
-        rename = not plain and self._may_rename(nodes)
-        graph = GraphProto(name="piece")
-        given_names = {name: f"i{index}" if rename else name for index, name in enumerate(inputs)}
-        names: dict[str, str] = {}
-        for name, given in given_names.items():
-            if name in values or (not plain and not self._is_small(name)):
-                names[name] = given
-                graph.input.append(_declared(given, self._value(name, values)))
-            else:
-                graph.initializer.append(self._tensor(name, given))
-        for node in nodes:
-            graph.node.append(_renamed(node.proto, given_names) if rename else _bare(node.proto))
-        for index, name in enumerate(step.outputs):
-            graph.output.append(ValueInfoProto(name=f"o{index}" if rename else name))
-        proto = ModelProto(ir_version=min(self.model.ir_version or 10, 10), graph=graph)
-        proto.ir_version = max(proto.ir_version, 8)
+        rename = self._may_rename(nodes)
+        given = {name: f"i{index}" if rename else name for index, name in enumerate(inputs)}
+        fed = {name: new for name, new in given.items() if name in values or not self._is_small(name)}
+        outputs = [f"o{index}" if rename else name for index, name in enumerate(step.outputs)]
+        copies = [_renamed(node.proto, given) if rename else _bare(node.proto) for node in nodes]
+        held = {name: new for name, new in given.items() if name not in fed}
+        return self._model(
+            copies, {new: self._value(n, values) for n, new in fed.items()}, held, outputs
+        ), fed
+
+    def excerpt(
+        self, steps: Sequence[Step], values: Mapping[str, Any], outputs: Mapping[str, NDArray[Any]]
+    ) -> ModelProto:
+        """Return a model of several steps with all names kept and its weights inside: one that a person reads."""
+        nodes = [node for step in steps for node in self.pieces[step.index]]
+        inputs, _ = _interface(nodes)
+        fed = {name: values[name] for name in inputs if name in values}
+        held = {name: name for name in inputs if name not in values}
+        proto = self._model([node.proto for node in nodes], fed, held, list(outputs))
+        for info in (*proto.graph.input, *proto.graph.output):
+            array = outputs[info.name] if info.name in outputs else values[info.name]
+            info.type.CopyFrom(_type_of(array, shaped=True))
+        return proto
+
+    def _model(
+        self,
+        nodes: Sequence[NodeProto],
+        fed: Mapping[str, Any],
+        held: Mapping[str, str],
+        outputs: Sequence[str],
+    ) -> ModelProto:
+        graph = GraphProto(name="piece", node=nodes)
+        graph.input.extend(ValueInfoProto(name=name, type=_type_of(value)) for name, value in fed.items())
+        graph.initializer.extend(self._tensor(name, given) for name, given in held.items())
+        graph.output.extend(ValueInfoProto(name=name) for name in outputs)
+        proto = ModelProto(ir_version=max(8, min(self.model.ir_version or 10, 10)), graph=graph)
         proto.opset_import.extend(self.model.proto.opset_import)
-        if any(node.domain not in {"", "ai.onnx"} for node in nodes) or self.model.proto.functions:
-            proto.functions.extend(self.model.proto.functions)
-        return proto, names
+        proto.functions.extend(self.model.proto.functions)
+        return proto
 
     def _may_rename(self, nodes: list[Node]) -> bool:
         """Tell whether the names inside do not matter; subgraphs read outer values by their names."""
@@ -286,18 +296,14 @@ def _interface(nodes: list[Node]) -> tuple[list[str], list[str]]:
     return list(read), written
 
 
-def _declared(name: str, value: Any) -> ValueInfoProto:
-    """Return a graph input of the value's dtype, and of any shape."""
-    return ValueInfoProto(name=name, type=_type_of(value))
-
-
-def _type_of(value: Any) -> TypeProto:
+def _type_of(value: Any, *, shaped: bool = False) -> TypeProto:
+    """Return the type to declare for a value, of any shape unless `shaped`."""
     if isinstance(value, list):
         inner = _type_of(value[0]) if value else helper.make_tensor_type_proto(TensorProto.FLOAT, None)
         return helper.make_sequence_type_proto(inner)
     array = np.asarray(value)
     kind = TensorProto.STRING if array.dtype.kind in "OUS" else helper.np_dtype_to_tensor_dtype(array.dtype)
-    return helper.make_tensor_type_proto(kind, None)
+    return helper.make_tensor_type_proto(kind, array.shape if shaped else None)
 
 
 def _bare(node: NodeProto) -> NodeProto:
