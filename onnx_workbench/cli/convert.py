@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from onnx_workbench.cli.options import Verbs, add_description, emit, labels_of, preprocessing_of, target_path
+from onnx_workbench.core.provenance_record import with_record
+from onnx_workbench.runtime.reattachment import with_provenance_of
 from onnx_workbench.sources.open import open_model
 
 
@@ -17,12 +19,20 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument("source")
     parser.add_argument("target", type=Path)
     parser.add_argument("--external-data", action="store_true", help="weights in a second file (above 2 GiB)")
+    parser.add_argument(
+        "--provenance-of",
+        metavar="ORIGINAL.onnx",
+        help="note on the nodes which modules they come from, as the original that a tool made the model of tells",
+    )
     add_description(parser)
 
 
 def _convert(options: argparse.Namespace) -> None:
     target = target_path(options.target)
     model = open_model(options.source)
+    if options.provenance_of is not None:
+        model = with_provenance_of(model, options.provenance_of)
+    model = with_record(model)
     labels, preprocessing = labels_of(options), preprocessing_of(options)
     if labels is not None or preprocessing is not None:
         model = model.with_metadata(labels=labels, preprocessing=preprocessing)

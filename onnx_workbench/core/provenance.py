@@ -5,10 +5,18 @@ from __future__ import annotations
 import ast
 import re
 
+from onnx import NodeProto
+
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Node
 
 ModulePath = tuple[str, ...]
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+_CLASSES = "pkg.torch.onnx.class_hierarchy"
+_TRACE = "pkg.torch.onnx.stack_trace"
+NOTES = frozenset({SCOPES, _CLASSES, _TRACE, "namespace"})
+"""Keys of what exporters note on nodes."""
 
 _LONGEST_NOTE = 4000
 _LONGEST_TRACE = 40_000
@@ -23,23 +31,37 @@ def module_path(node: Node) -> ModulePath:
     """
     metadata = node.metadata
     return (
-        _from_scopes(metadata.get("pkg.torch.onnx.name_scopes", ""))
+        _from_scopes(metadata.get(SCOPES, ""))
         or _from_namespace(metadata.get("namespace", ""))
         or tuple(piece for piece in node.name.split("/")[:-1] if piece)
     )
 
 
+def has_provenance(node: NodeProto) -> bool:
+    """Tell whether an exporter noted on a node, or in its name, where it comes from."""
+    return any(entry.key in NOTES for entry in node.metadata_props) or "/" in node.name.strip("/")
+
+
+def class_name(node: Node) -> str:
+    """Return the class of the innermost module around a node, such as ``torch.nn.modules.conv.Conv2d``, or nothing."""
+    classes = _list_of(node.metadata.get(_CLASSES, ""))[:-1]
+    return clean_text(next((name for name in reversed(classes) if name), ""))
+
+
 def _from_scopes(note: str) -> ModulePath:
     """Read ``['', 'layer1', 'layer1.0', 'conv2d']``: the root, the modules, and the operation itself."""
+    return tuple(scope for scope in _list_of(note)[:-1] if scope)
+
+
+def _list_of(note: str) -> list[str]:
+    """Read a list of names as Python writes it; what is none is an empty one."""
     if not note or len(note) > _LONGEST_NOTE:
-        return ()
+        return []
     try:
-        scopes = ast.literal_eval(note)
+        names = ast.literal_eval(note)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return ()
-    if not isinstance(scopes, list):
-        return ()
-    return tuple(scope for scope in scopes[:-1] if isinstance(scope, str) and scope)
+        return []
+    return [name if isinstance(name, str) else "" for name in names] if isinstance(names, list) else []
 
 
 def _from_namespace(note: str) -> ModulePath:
@@ -58,7 +80,7 @@ def qualified_name(path: ModulePath) -> str:
 
 def source_line(node: Node) -> str:
     """Return ``file:line`` of the program that called the node, as the exporter noted it; empty if it did not."""
-    return line_of_trace(node.metadata.get("pkg.torch.onnx.stack_trace", ""))
+    return line_of_trace(node.metadata.get(_TRACE, ""))
 
 
 def line_of_trace(trace: str) -> str:

@@ -33,12 +33,13 @@ def with_node_names(model: Model) -> Model:
     graphs: list[GraphProto | FunctionProto] = [proto.graph, *proto.functions]
     while graphs:
         graph = graphs.pop()
-        _name_nodes(graph.node)
+        name_nodes(graph.node)
         graphs += [inner for node in graph.node for _, inner in subgraphs(node)]
     return Model(proto, model.payloads, source=model.source, path=model.path)
 
 
-def _name_nodes(nodes: Sequence[NodeProto]) -> None:
+def name_nodes(nodes: Sequence[NodeProto]) -> None:
+    """Name the nodes of one graph that have no name of their own; in place."""
     counts = Counter(node.name for node in nodes)
     taken = {name for name, count in counts.items() if count == 1}
     numbers: Counter[str] = Counter()

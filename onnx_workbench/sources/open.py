@@ -14,6 +14,7 @@ from onnx_workbench.core.content import HEAD_BYTES
 from onnx_workbench.core.errors import UnknownSourceError
 from onnx_workbench.core.model import Model, set_opener
 from onnx_workbench.core.reading import read_bytes, read_path, read_proto
+from onnx_workbench.runtime.reattachment import restored
 
 
 class _SourceModule(Protocol):
@@ -122,13 +123,13 @@ def _open_onnx(source: object) -> Model:
     if isinstance(source, Model):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return read_path(source)
+        return restored(read_path(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return read_bytes(source)
+        return restored(read_bytes(source))
     if isinstance(source, ModelProto):
-        return read_proto(source)
+        return restored(read_proto(source))
     if isinstance(getattr(source, "model_proto", None), ModelProto):
-        return read_proto(cast(Any, source).model_proto, source=type(source).__name__)
+        return restored(read_proto(cast(Any, source).model_proto, source=type(source).__name__))
     raise UnknownSourceError(_advice(source))
 
 

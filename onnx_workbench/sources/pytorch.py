@@ -22,6 +22,7 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.memory import require_memory
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.core.provenance_record import with_record
 from onnx_workbench.core.reading import read_path
 from onnx_workbench.runtime.quiet_torch import quiet_torch
 from onnx_workbench.sources.pytorch_graph import tidy
@@ -46,7 +47,8 @@ def export(
     """Return a PyTorch module as an ONNX model; ``open_model(module, ...)`` calls this.
 
     The module is exported in eval mode, whatever its mode, and gets its own modes back. Each node keeps the
-    module and the source lines that it comes from, in its metadata, without the paths of this machine.
+    module and the source lines that it comes from, in its metadata, without the paths of this machine. A record of
+    that in the model's own metadata outlives tools that drop what nodes hold.
 
     Parameters
     ----------
@@ -110,9 +112,9 @@ def export(
         raise ExportError(
             f"A torch.nn.Module or an ExportedProgram can be exported; got {type(source).__name__}."
         )
-    if labels is None and preprocessing is None:
-        return model
-    return model.with_metadata(labels=labels, preprocessing=preprocessing)
+    if labels is not None or preprocessing is not None:
+        model = model.with_metadata(labels=labels, preprocessing=preprocessing)
+    return with_record(model)
 
 
 def _export_memory(source: object) -> int:

@@ -11,7 +11,7 @@ from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.graph_parts import Node, Tensor
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.provenance import module_path
+from onnx_workbench.core.provenance import class_name, module_path, source_line
 from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.widget_state import attribute_rows
@@ -65,6 +65,8 @@ def _facts(drawn: DrawnNode, node: Node | None) -> list[list[str]]:
             ["name", node.name],
             ["operator", node.label],
             ["module", " / ".join(module_path(node))],
+            ["class", class_name(node)],
+            ["source", source_line(node)],
             ["position", f"{node.index:,} in execution order"],
         ]
     return [[noun, clean_text(text, limit=300)] for noun, text in facts if text]

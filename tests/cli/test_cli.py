@@ -19,6 +19,8 @@ from tiny_models import convnet, dense, model
 from onnx_workbench import training
 from onnx_workbench.cli.main import main
 from onnx_workbench.cli.options import GRAPH_SUFFIXES
+from onnx_workbench.core.provenance import module_path
+from onnx_workbench.sources.open import open_model
 from onnx_workbench.training.shipped_model import SIGNS_MODEL
 
 SIGNS = str(SIGNS_MODEL)
@@ -394,6 +396,16 @@ def test_convert_joins_external_data_and_adds_what_the_file_lacks(cli, sign):
         np.testing.assert_array_equal(onnx.numpy_helper.to_array(before), onnx.numpy_helper.to_array(after))
     top = cli("classify", "one file.onnx", "sign.png", "--json").facts["predictions"][0]["top"]
     assert {entry["label"] for entry in top} == {"ant", "bee", "cow", "dog"}
+
+
+def test_convert_takes_provenance_from_the_original_of_a_changed_file(cli):
+    original = convnet()
+    for node in original.graph.node:
+        node.name = f"/features/{node.op_type}"
+    onnx.save(original, "original.onnx")
+    assert cli("convert", "convnet.onnx", "noted.onnx", "--provenance-of", "original.onnx").code == 0
+    assert {module_path(node) for node in open_model("noted.onnx").nodes} == {("features",)}
+    assert cli("convert", "dense.onnx", "no.onnx", "--provenance-of", "convnet.onnx").code == 1
 
 
 def test_convert_can_put_the_weights_apart(cli):
