@@ -1,5 +1,6 @@
 """ONNX Workbench: open a model from anywhere, see it, run it, trust it, ship it."""
 
+import onnx_workbench.analysis.preflight  # noqa: F401  # installs what looks at fresh exports
 from onnx_workbench.analysis.classification import classify
 from onnx_workbench.analysis.comparison import Comparison, compare
 from onnx_workbench.analysis.doctor import doctor

@@ -131,7 +131,7 @@ def check_parity(
     sizes, note = _batch_sizes(sides[0], arrays, batch_sizes)
     found: list[OutputParity] = []
     for size in sizes:
-        batch = arrays if size is None else [_resized(array, size) for array in arrays]
+        batch = arrays if size is None else [resized(array, size) for array in arrays]
         results = [_run(s, batch, size, side) for s, side in zip(sides, ("actual", "expected"), strict=True)]
         found += _compare(results[0], results[1], size, rtol=rtol, atol=atol)
     parity = Parity(tuple(found), rtol, atol, note)
@@ -176,19 +176,20 @@ def _batch_sizes(
         return [int(size) for size in wanted], ""
     if not length or session.model is None:
         return [None], ""
-    if not _has_free_batch(session):
+    if not has_free_batch(session):
         return [length], "The model does not say that its batch size can change, so that no other was tried."
     return list(dict.fromkeys((length, 1, length + 1))), ""
 
 
-def _has_free_batch(session: Session) -> bool:
+def has_free_batch(session: Session) -> bool:
     """Tell whether all inputs begin with the same free dimension; nameless ones of two inputs may be two."""
     firsts = {value.shape[0] if value.shape else 0 for value in session.inputs}
     first = firsts.pop() if firsts else 0
     return not firsts and (isinstance(first, str) or (first is None and len(session.inputs) == 1))
 
 
-def _resized(array: Any, size: int) -> Any:
+def resized(array: Any, size: int) -> Any:
+    """Return a batch of another size, of the same items in turn; what is no batch stays."""
     if not isinstance(array, np.ndarray) or array.ndim == 0 or len(array) == size:
         return array
     if not len(array):

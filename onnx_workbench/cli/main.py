@@ -24,6 +24,7 @@ from onnx_workbench.cli import (
     demo,
     doctor,
     export_graph,
+    preflight,
     profile,
     run,
     summary,
@@ -33,7 +34,20 @@ from onnx_workbench.cli import (
 from onnx_workbench.cli.options import Verb
 from onnx_workbench.core.errors import WorkbenchError, WorkbenchWarning
 
-_VERBS = (demo, summary, classify, run, trace, compare, profile, doctor, view, convert, export_graph)
+_VERBS = (
+    demo,
+    summary,
+    classify,
+    run,
+    preflight,
+    trace,
+    compare,
+    profile,
+    doctor,
+    view,
+    convert,
+    export_graph,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -62,6 +62,7 @@ class Model:
     ) -> None:
         self.proto, self.payloads, self.source, self.path = proto, payloads, source, path
         self.engine: object = None  # kept by runtime.session, so that run(model, ...) loads it once
+        self.preflight: object = None  # what analysis.preflight found, if the model was exported here
         self._initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
         graph = proto.graph
         self.outputs = tuple(value_of(info) for info in graph.output)

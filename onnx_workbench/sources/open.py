@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -14,6 +15,7 @@ from onnx_workbench.core.content import HEAD_BYTES
 from onnx_workbench.core.errors import UnknownSourceError
 from onnx_workbench.core.model import Model, set_opener
 from onnx_workbench.core.reading import read_bytes, read_path, read_proto
+from onnx_workbench.runtime.compatibility import warn_if_too_new
 from onnx_workbench.runtime.reattachment import restored
 
 
@@ -64,6 +66,14 @@ class _FileModule(Protocol):
         """Return the ONNX model of a file, or of its content."""
 
 
+_inspectors: list[Callable[[Model, object], None]] = []
+
+
+def set_inspector(inspect: Callable[[Model, object], None]) -> None:
+    """Install what looks at each fresh export and its example inputs; called once, by analysis/preflight.py."""
+    _inspectors[:] = [inspect]
+
+
 def open_model(source: object, **options: Any) -> Model:
     """Return a model from a file, from bytes, from a proto, or exported from a framework's live object.
 
@@ -97,6 +107,12 @@ def open_model(source: object, **options: Any) -> Model:
     UnknownSourceError
         If nothing here makes a model of such an object.
 
+    Warns
+    -----
+    WorkbenchWarning
+        If the installed onnxruntime will refuse the file's versions, or a fresh export has faults (see
+        ``onnx_workbench.analysis.preflight``; exports whose runs cost little are looked at).
+
     Examples
     --------
     >>> model = ow.open_model("signs.onnx")
@@ -108,7 +124,11 @@ def open_model(source: object, **options: Any) -> Model:
     """
     if (found := _live_source(source)) is not None:
         module = cast(_SourceModule, importlib.import_module(found.module))
-        return module.export(source, **options)
+        model = module.export(source, **options)
+        example = options.get("example_inputs")
+        for inspect in _inspectors:
+            inspect(model, example)
+        return model
     if (reader := _file_reader(source)) is not None:
         return reader.read(cast("str | os.PathLike[str] | bytes", _as_bytes(source)), **options)
     if options and not isinstance(source, type):
@@ -123,13 +143,15 @@ def _open_onnx(source: object) -> Model:
     if isinstance(source, Model):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return restored(read_path(source))
+        return restored(warn_if_too_new(read_path(source)))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return restored(read_bytes(source))
+        return restored(warn_if_too_new(read_bytes(source)))
     if isinstance(source, ModelProto):
-        return restored(read_proto(source))
+        return restored(warn_if_too_new(read_proto(source)))
     if isinstance(getattr(source, "model_proto", None), ModelProto):
-        return restored(read_proto(cast(Any, source).model_proto, source=type(source).__name__))
+        return restored(
+            warn_if_too_new(read_proto(cast(Any, source).model_proto, source=type(source).__name__))
+        )
     raise UnknownSourceError(_advice(source))
 
 

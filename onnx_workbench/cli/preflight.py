@@ -1,0 +1,36 @@
+"""preflight: whether a model will run here as it should."""
+
+from __future__ import annotations
+
+import argparse
+
+from onnx_workbench.cli.options import Verbs, emit
+from onnx_workbench.runtime import array_files
+from onnx_workbench.sources.open import open_model
+
+
+def add_to(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add(
+        "preflight",
+        _preflight,
+        "Versions, operators, batch sizes, optimisation, a sample: exit code 1 on findings.",
+    )
+    parser.add_argument("model")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="a real sample; or FILE.npz for all",
+    )
+
+
+def _preflight(options: argparse.Namespace) -> int:
+    from onnx_workbench.analysis.preflight import preflight
+
+    model = open_model(options.model)
+    inputs = array_files.read_feeds(model.inputs, options.input) if options.input else None
+    found = preflight(model, inputs)
+    emit(options, str(found), found.to_dict())
+    return 0 if found else 1
