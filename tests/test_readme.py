@@ -35,6 +35,7 @@ def folder(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training, "signs", lambda: data)  # the same, in little time
     training.signs_model().save("signs.onnx")
+    training.signs_model().save("signs_of_last_week.onnx")
     (tmp_path / "pictures").mkdir()
     for path in ("picture.png", "pictures/first.png", "pictures/second.jpg"):
         Image.fromarray(data.test_images[0]).save(path)

@@ -134,7 +134,7 @@ class Summary:
         shown = (
             f"about {format_bytes(load + run)}: {format_bytes(load)} to load, {format_bytes(run)} to run once"
         )
-        if frugal < _WORTH_SAYING * (load + run):
+        if 100 * frugal < _WORTH_SAYING * (load + run):
             shown += f" (about {format_bytes(frugal)} with low_memory=True)"
         return [("memory to run", shown), ("memory as proto", f"about {format_bytes(sizes['to_proto'])}")]
 
@@ -216,8 +216,8 @@ class Summary:
 
 _NODE_HEADER = ("operator", "first output", "shape", "parameters", "MACs")
 _TENSOR_HEADER = ("tensor", "kind", "dtype", "shape", "size")
-_WORTH_SAYING = 0.8
-"""The frugal way is named where it takes at most this share of the usual one."""
+_WORTH_SAYING = 80
+"""The frugal way is named where it takes less than this share of the usual one, in percent."""
 _FOLDS = ("Nodes", "Memory by tensor")
 
 

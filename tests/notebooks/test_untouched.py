@@ -152,6 +152,18 @@ def test_the_full_flow_learns_the_signs_and_the_mistakes_cost_what_it_says(full_
         assert 0.4 < accuracy[name] < accuracy["right"] - 0.04
 
 
+@pytest.fixture(scope="module")
+def find_the_bug(tmp_path_factory):
+    notebook = nbformat.read(FOLDER / "02_find_the_bug.ipynb", as_version=4)
+    return run_notebook(notebook, tmp_path_factory.mktemp("find_the_bug"))
+
+
+def test_find_the_bug_runs_with_its_blanks_and_keeps_the_house_rules(find_the_bug):
+    check_house_rules(find_the_bug)
+    said = [o.data["text/plain"] for o in find_the_bug.outputs() if "text/plain" in o.get("data", ())]
+    assert sum(text.startswith("… Not yet.") for text in said) == 5
+
+
 def test_a_notebook_that_reaches_for_the_internet_fails(tmp_path):
     reach = "import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reach)])
