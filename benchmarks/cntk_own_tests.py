@@ -90,7 +90,7 @@ def run_file(name: str, python: list[str], wheel: Path, timeout_s: int, environm
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [*python, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
-        command += ["--junitxml", str(report), "--timeout", str(min(timeout_s, 60)), "--rootdir", str(wheel)]
+        command += ["--junitxml", str(report), "--timeout", str(min(timeout_s, 120)), "--rootdir", str(wheel)]
         command += ["-c", str(wheel / "pytest.ini")] if not environment else ["-c", os.devnull]
         command += ["--doctest-modules"] if examples else []
         command += ["-o", "addopts=", "-o", "doctest_optionflags=NORMALIZE_WHITESPACE"]

@@ -43,11 +43,16 @@ class TestFolders:
 
 def give_back_what_numpy_and_python_dropped() -> None:
     """Restore the names of NumPy 1 and Python 3.6 that the tests use, and how arrays were printed then."""
-    for name, kept in {"float": float, "int": int, "bool": bool, "object": object, "str": str}.items():
+    dropped = {"float": float, "int": int, "bool": bool, "object": object, "str": str}
+    dropped |= {
+        "product": np.prod,
+        "alltrue": np.all,
+        "sometrue": np.any,
+        "asscalar": lambda array: array.item(),
+    }
+    for name, kept in dropped.items():
         if name not in np.__dict__:
             setattr(np, name, kept)
-    np.prod, np.all, np.any = np.prod, np.all, np.any
-    np.asscalar = lambda array: array.item()
     inspect.getargspec = lambda function: inspect.getfullargspec(function)[:4]
     np.set_printoptions(precision=6, suppress=True, legacy="1.13")
 

@@ -10,9 +10,16 @@ from onnx_workbench.cntk.seeds import (
 )
 
 __all__ = [
-    "disable_cpueval_optimization", "enable_cpueval_optimization", "force_deterministic_algorithms",
-    "get_fixed_random_seed", "is_random_seed_fixed", "reset_random_seed", "set_fixed_random_seed",
+    "always_allow_setting_default_device",
+    "disable_cpueval_optimization",
+    "enable_cpueval_optimization",
+    "force_deterministic_algorithms",
+    "get_fixed_random_seed",
+    "is_random_seed_fixed",
+    "reset_random_seed",
+    "set_fixed_random_seed",
     "set_gpumemory_allocation_trace_level",
+    "should_force_deterministic_algorithms",
 ]  # fmt: skip
 
 InferredDimension, FreeDimension = -1, -3
@@ -32,3 +39,12 @@ def enable_cpueval_optimization() -> None:
 
 def disable_cpueval_optimization() -> None:
     """Accept: onnxruntime optimises always."""
+
+
+def should_force_deterministic_algorithms() -> bool:
+    """Tell that results are the same each time."""
+    return True
+
+
+def always_allow_setting_default_device() -> None:
+    """Accept: the device can always be set, to the CPU."""

@@ -232,7 +232,7 @@ class Value:
         """Return the sequences."""
         return list(self._data) if self._sequences is None else list(self._sequences)
 
-    def as_batch(self) -> Any:
+    def as_batch(self, variable: Any = None) -> Any:
         """Return what can be fed: an array, or a list of sequences."""
         return self._data if self._sequences is None else list(self._sequences)
 

@@ -15,7 +15,8 @@ from onnx_workbench.cntk.variables import Variable, dtype_of, shape_of
 __all__ = [
     "_as_tuple", "_value_as_sequence_or_array", "is_byte_buffer", "is_string", "sanitize_2d_number", "sanitize_axis",
     "sanitize_axis_list", "sanitize_batch", "sanitize_dtype_cntk", "sanitize_dtype_numpy", "sanitize_dynamic_axes",
-    "sanitize_function", "sanitize_input", "sanitize_precision", "sanitize_range", "sanitize_shape", "sanitize_value",
+    "sanitize_function", "sanitize_input",
+    "sanitize_permutation", "sanitize_precision", "sanitize_range", "sanitize_shape", "sanitize_value",
     "typemap",
 ]  # fmt: skip
 
@@ -108,6 +109,21 @@ def sanitize_range(value: Any) -> tuple[Any, Any]:
             "equal to the second number."
         )
     return first, second
+
+
+def sanitize_permutation(perm: Any) -> list[int]:
+    """Return a permutation counted from the front.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    order = [axis.static_axis_index() if isinstance(axis, Axis) else int(axis) for axis in perm]
+    found = [index % len(order) for index in order] if order else []
+    if sorted(found) != list(range(len(order))):
+        raise CntkValueError(f"duplicate or out of bounds axis in permutation {tuple(perm)}")
+    return found
 
 
 def sanitize_function(arg: Any) -> Any:

@@ -9,11 +9,16 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.default_options import default_options
-from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import (
+    CntkRuntimeError,
+    CntkTypeError,
+    CntkValueError,
+    UnsupportedOperatorError,
+)
 from onnx_workbench.cntk.graph import Copier, complete, edits, functions_below, leaves_of
 from onnx_workbench.cntk.variables import TensorOperators, Variable, new_uid, shape_of
 
-__all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "load_model"]
+__all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "UserFunction", "load_model"]
 
 
 @unique
@@ -290,6 +295,9 @@ class Function(TensorOperators):
         replaced = {as_variable(old): as_variable(new) for old, new in substitutions.items()}
         copier = Copier(method, replaced)
         root = self.root_function
+        if len(root.outputs) == 1 and root.op_name != "Combine" and root.outputs[0] in replaced:
+            new = replaced[root.outputs[0]]
+            return composite(new.owner if new.is_output else primitive("Combine", [new]))
         if root.op_name != "Combine" and any(out in replaced for out in root.outputs):
             return composite(primitive("Combine", [copier.variable(out) for out in root.outputs]))
         if root.op_name == "Combine" and len(root.outputs) == 1 and root.outputs[0] in replaced:
@@ -518,6 +526,22 @@ class Function(TensorOperators):
         return f"{self.name + ': ' if self.name else ''}{kind}({arguments}) -> {result}"
 
     __repr__ = __str__
+
+
+class UserFunction(Function):
+    """An operator written in Python by a user: it can be declared, so that scripts load, and not be used yet.
+
+    Raises
+    ------
+    NotImplementedError
+        When one is made.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        raise UnsupportedOperatorError(
+            f"UserFunction {cls.__name__}: operators written in Python are not run here. Express it with CNTK's own "
+            "operators, or cut the graph before it with combine()."
+        )
 
 
 _PLAIN_ATTRIBUTES = {"needs_gradient", "is_sparse", "kind", "uid"}
