@@ -74,3 +74,26 @@ def run_all(run: StepwiseRun, feeds: Mapping[str, Any]) -> Iterator[tuple[Step, 
 def last_readers(steps: Sequence[Step]) -> dict[str, int]:
     """Return the index of the last step that reads each value."""
     return {name: step.index for step in steps for name in step.inputs}
+
+
+def run_for(run: StepwiseRun, feeds: Mapping[str, Any], name: str) -> Any:
+    """Return one value, computing only what it needs; None if nothing writes it."""
+    if name in feeds:
+        return feeds[name]
+    writers = {written: step for step in run.steps for written in step.outputs}
+    needed: dict[int, Step] = {}
+    waiting = [name]
+    while waiting:
+        step = writers.get(waiting.pop())
+        if step is not None and step.index not in needed:
+            needed[step.index] = step
+            waiting += step.inputs
+    order = [needed[index] for index in sorted(needed)]
+    last = last_readers(order)
+    values: dict[str, Any] = dict(feeds)
+    for step in order:
+        values.update(run.compute(step, values))
+        for read in {*step.inputs, *step.outputs} - {name}:
+            if last.get(read, -1) <= step.index:
+                values.pop(read, None)
+    return values.get(name)

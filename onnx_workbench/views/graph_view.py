@@ -15,16 +15,11 @@ from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, text_table
 from onnx_workbench.core.model import Model
 from onnx_workbench.views import figures
-from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
-from onnx_workbench.views.overlay import (
-    Numbers,
-    Overlay,
-    PaintedOverlay,
-    check_overlay,
-    overlays_from,
-    paint,
-)
+from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small
+from onnx_workbench.views.graph_pane import GraphPane
+from onnx_workbench.views.overlay import Numbers, overlays_from, paint
 from onnx_workbench.views.picture import Picture
+from onnx_workbench.views.value_source import ComputedValues, GivenValues
 
 if TYPE_CHECKING:
     from onnx_workbench.views.netron_frame import NetronFrame
@@ -41,12 +36,12 @@ class GraphView:
 
     def __init__(self, model: Model, *, height: int) -> None:
         self.model, self.height = model, height
-        self._overlays: tuple[Overlay, ...] = ()
+        self._pane = GraphPane(model)
 
-    @cached_property
+    @property
     def drawn(self) -> DrawnGraph:
-        """Every node of the model as a box, with positions."""
-        return draw_whole(self.model)
+        """The boxes as they are drawn now, with positions."""
+        return self._pane.drawn
 
     @cached_property
     def widget(self) -> GraphWidget:
@@ -60,7 +55,7 @@ class GraphView:
         require("anywidget", purpose="to show a graph that can be clicked", extra="notebook")
         from onnx_workbench.views.widgets import GraphWidget
 
-        return GraphWidget(self.model, self.drawn, overlays=self._painted(self.drawn), height=self.height)
+        return GraphWidget(self._pane, height=self.height)
 
     def netron(self) -> NetronFrame:
         """Return the same model in Netron, as a second view in the notebook.
@@ -101,13 +96,12 @@ class GraphView:
         NameNotFoundError
             If no box of the graph writes it.
         """
-        for place, node in enumerate(self.drawn.nodes):
-            if value_name in node.values:
-                self.widget.selected = place
-                return
-        raise NameNotFoundError(
-            f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
-        )
+        place = self._pane.place_of(value_name)
+        if place is None:
+            raise NameNotFoundError(
+                f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
+            )
+        self.widget.selected = place
 
     def overlay(
         self,
@@ -134,11 +128,29 @@ class GraphView:
             If an overlay has no number for any value of the graph, or is no mapping from names to numbers.
         """
         changed = () if numbers is None else overlays_from(numbers, label=label, scale=scale)
-        for overlay in changed:
-            check_overlay(overlay, self.model)
-        self._overlays = changed
+        self._pane.colour_by(changed)
         if "widget" in self.__dict__:
-            self.widget.show_overlays(self._painted(self.drawn))
+            self.widget.show_overlays()
+
+    def values(self, values: Mapping[str, Any] | None) -> None:
+        """Show other arrays at a click, by the names of the values that they are; None shows none any more.
+
+        Raises
+        ------
+        InputError
+            If no name is a value of the graph, or something cannot become an array.
+        """
+        self._pane.source = None if values is None else GivenValues(self.model, values)
+
+    def inputs(self, inputs: object) -> None:
+        """Show at a click the values of a run on these inputs, as for ``run``; each is computed when it is asked for.
+
+        Raises
+        ------
+        InputError
+            If the inputs do not fit the model.
+        """
+        self._pane.source = ComputedValues(self.model, inputs)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph to a file, whole or not at all; the ending of its name chooses the form.
@@ -171,22 +183,20 @@ class GraphView:
     def _page(self) -> str:
         from onnx_workbench.views.page import page
 
-        return page(self.model, self.drawn, self._painted(self.drawn), self._choice(), self.svg())
+        return page(self._pane, self.svg(), self._chosen())
 
-    def _painted(self, graph: DrawnGraph) -> list[PaintedOverlay]:
-        return [paint(overlay, graph.nodes, self.model) for overlay in self._overlays]
-
-    def _choice(self) -> tuple[int, str]:
-        """Return which overlay is shown, and in which scale: what the reader of the widget chose, if there is one."""
+    def _chosen(self) -> dict[str, Any]:
+        """Return what is chosen to be seen, by the reader of the widget if there is one."""
         if "widget" in self.__dict__:
-            return self.widget.overlay_shown, self.widget.overlay_scale
-        return (0, self._overlays[0].scale) if self._overlays else (-1, "linear")
+            return self.widget.chosen()
+        shown, scale = (0, self._pane.overlays[0].scale) if self._pane.overlays else (-1, "linear")
+        return {"overlay_shown": shown, "overlay_scale": scale, "selected": -1, "details": {}}
 
     def _picture(self, graph: DrawnGraph) -> Picture:
-        shown, scale = self._choice()
-        if not 0 <= shown < len(self._overlays):
+        chosen = self._chosen()
+        if not 0 <= chosen["overlay_shown"] < len(self._pane.overlays):
             return Picture(graph)
-        overlay = replace(self._overlays[shown], scale=scale)
+        overlay = replace(self._pane.overlays[chosen["overlay_shown"]], scale=chosen["overlay_scale"])
         return Picture(graph, paint(overlay, graph.nodes, self.model))
 
     def _small_picture(self, limit: int) -> Picture:

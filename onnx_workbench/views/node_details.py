@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.graph_parts import Node, Tensor
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.provenance import class_name, module_path, source_line
+from onnx_workbench.views.array_statistics import histogram_of, sample_of, statistics_of
 from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
 from onnx_workbench.views.node_lines import format_product
+from onnx_workbench.views.value_look import look_at_weight
 from onnx_workbench.views.widget_state import attribute_rows
 
-BINS = 32
-MOST_ELEMENTS = 1_000_000
-_PIECES = 64
 _MOST_WEIGHTS = 8
 _MOST_ROWS = 64
 
@@ -40,21 +36,27 @@ def node_details(model: Model, place: int, drawn: DrawnNode) -> dict[str, Any]:
 
 
 def weight_summary(model: Model, tensor: Tensor) -> dict[str, Any]:
-    """Return an initializer's facts, statistics and histogram; of a huge one, those of evenly spread pieces."""
+    """Return an initializer's facts, statistics, histogram and pictures; of a huge one, those of some pieces."""
     rows = [
         ["type", f"{tensor.dtype} {format_product(tensor.shape)}"],
         ["size", f"{tensor.count:,} elements, {format_bytes(tensor.size_bytes)}"],
     ]
-    histogram = None
+    answer: dict[str, Any] = {
+        "name": clean_text(tensor.name),
+        "rows": rows,
+        "histogram": None,
+        "pictures": [],
+    }
     try:
-        sample = _sample(model.weight(tensor.name))
+        array = model.weight(tensor.name)
+        sample = sample_of(array)
     except (WorkbenchError, OSError) as error:
         rows.append(["content", f"cannot be read: {clean_text(str(error), limit=300)}"])
     else:
         if sample is not None:
-            rows += _statistics(sample, tensor.count)
-            histogram = _histogram(sample)
-    return {"name": clean_text(tensor.name), "rows": rows, "histogram": histogram}
+            rows += statistics_of(sample, tensor.count)
+            answer |= {"histogram": histogram_of(sample), "pictures": look_at_weight(array)}
+    return answer
 
 
 def _facts(drawn: DrawnNode, node: Node | None) -> list[list[str]]:
@@ -85,50 +87,3 @@ def _value_rows(model: Model, names: tuple[str, ...]) -> list[list[str]]:
 def _weights(model: Model, node: Node) -> list[dict[str, Any]]:
     names = [name for name in dict.fromkeys(node.inputs) if name in model.initializers]
     return [weight_summary(model, model.initializers[name]) for name in names[:_MOST_WEIGHTS]]
-
-
-def _sample(weight: NDArray[np.generic]) -> NDArray[np.float64] | None:
-    """Return the elements as float64; of a large array, pieces of it. None for what has no order."""
-    flat = weight.reshape(-1)
-    if flat.size > MOST_ELEMENTS:
-        length = MOST_ELEMENTS // _PIECES
-        starts = np.linspace(0, flat.size - length, _PIECES).astype(np.int64)
-        flat = np.concatenate([flat[start : start + length] for start in starts])
-    if flat.dtype.kind in "OSUMmcV" and flat.dtype.names is None and not _is_small_float(flat.dtype):
-        return None
-    try:
-        return flat.astype(np.float64)
-    except (TypeError, ValueError):
-        return None
-
-
-def _is_small_float(dtype: np.dtype[Any]) -> bool:
-    """Tell whether a dtype is one of ml_dtypes' (bfloat16, float8), which numpy calls void."""
-    return dtype.kind == "V" and "float" in dtype.name
-
-
-def _statistics(sample: NDArray[np.float64], count: int) -> list[list[str]]:
-    finite = sample[np.isfinite(sample)]
-    rows = []
-    if finite.size:
-        rows = [
-            ["min … max", f"{finite.min():.4g} … {finite.max():.4g}"],
-            ["mean ± std", f"{finite.mean():.4g} ± {finite.std():.4g}"],
-            ["zeros", f"{np.mean(finite == 0):.1%}"],
-        ]
-    if finite.size < sample.size:
-        rows.append(["NaN or infinite", f"{sample.size - finite.size:,}"])
-    if sample.size < count:
-        rows.append(["measured on", f"{sample.size:,} of {count:,} elements"])
-    return rows
-
-
-def _histogram(sample: NDArray[np.float64]) -> dict[str, Any] | None:
-    finite = sample[np.isfinite(sample)]
-    if finite.size < 2:
-        return None
-    lowest, highest = float(finite.min()), float(finite.max())
-    if not np.isfinite(highest - lowest) or highest == lowest:
-        return None
-    counts, _ = np.histogram(finite, bins=BINS, range=(lowest, highest))
-    return {"counts": counts.tolist(), "lowest": f"{lowest:.4g}", "highest": f"{highest:.4g}"}

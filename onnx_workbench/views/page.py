@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from onnx_workbench.core.formatting import escape
-from onnx_workbench.core.model import Model
-from onnx_workbench.views.drawn_graph import DrawnGraph
-from onnx_workbench.views.overlay import PaintedOverlay
+from onnx_workbench.views.graph_pane import GraphPane
 from onnx_workbench.views.static_files import script, style
-from onnx_workbench.views.widget_state import graph_state, overlay_state
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -18,7 +16,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+ content="default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
 <title>Graph of {title}</title>
 <style>
 :root {{ color-scheme: light dark; }}
@@ -42,6 +40,7 @@ const model = {{
     heard.dispatchEvent(new Event(`change:${{name}}`));
   }},
   save_changes: () => {{}},
+  send: () => {{}},
   on: (name, listener) => heard.addEventListener(name, listener),
   off: (name, listener) => heard.removeEventListener(name, listener),
 }};
@@ -52,25 +51,20 @@ render({{ model, el: document.getElementById("graph") }});
 """
 
 
-def page(
-    model: Model,
-    drawn: DrawnGraph,
-    overlays: Sequence[PaintedOverlay],
-    choice: tuple[int, str],
-    picture: str,
-) -> str:
-    """Return the page; `picture` is the SVG that stands in where scripts do not run."""
+def page(pane: GraphPane, picture: str, chosen: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    `picture` is the SVG that stands in where scripts do not run; `chosen` is what the reader of the widget has
+    chosen: the overlay, its scale, the selected box, and what the kernel told of it.
+    """
     state = {
-        "graph": graph_state(drawn, model),
-        "overlays": overlay_state(overlays),
-        "overlay_shown": choice[0],
-        "overlay_scale": choice[1],
-        "selected": -1,
-        "details": {},
+        "graph": pane.graph_state(),
+        "overlays": pane.overlay_state(),
         "height": 600,
+        **chosen,
     }
     return _PAGE.format(
-        title=escape(drawn.name),
+        title=escape(pane.drawn.name),
         style=style("graph"),
         script=script("graph"),
         # Inside a script element only "<" can end the element; JSON lets it be written otherwise.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.model import as_model
@@ -18,6 +18,8 @@ def view(
     overlay: Mapping[str, SupportsFloat] | Mapping[str, Mapping[str, SupportsFloat]] | None = None,
     overlay_label: str = "",
     overlay_scale: str = "linear",
+    inputs: object = None,
+    values: Mapping[str, Any] | None = None,
     height: int = 600,
 ) -> GraphView:
     """Show the graph of a model.
@@ -37,6 +39,11 @@ def view(
         What the numbers of a single overlay are, with their unit, for the legend.
     overlay_scale
         ``"linear"`` or ``"log"``, to begin with.
+    inputs
+        Arrays, as for ``run``: a click on a node then computes the values that it writes and reads, and shows them as
+        a grid of channels (in CHW or HWC order), a matrix or bars, with statistics.
+    values
+        The same from arrays that are there already, such as ``trace(...).arrays``: arrays by value name, of one run.
     height
         Height in the notebook, in CSS pixels.
 
@@ -48,7 +55,8 @@ def view(
     Raises
     ------
     InputError
-        If no node has a number in an overlay, or an overlay is not a mapping from names to numbers.
+        If no node has a number in an overlay, an overlay is not a mapping from names to numbers, values are not
+        arrays by names of the graph's values, or inputs do not fit.
 
     Examples
     --------
@@ -65,4 +73,10 @@ def view(
     shown = GraphView(opened, height=height)
     if overlay is not None:  # its faults are told here, not when the cell displays
         shown.overlay(overlay, label=overlay_label, scale=overlay_scale)
+    if inputs is not None and values is not None:
+        raise InputError("Give inputs, of which the values are computed, or values that are there; not both.")
+    if inputs is not None:
+        shown.inputs(inputs)
+    if values is not None:
+        shown.values(values)
     return shown

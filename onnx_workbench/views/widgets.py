@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import anywidget
 import traitlets
 
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.core.model import Model
-from onnx_workbench.views.drawn_graph import DrawnGraph
-from onnx_workbench.views.node_details import node_details
-from onnx_workbench.views.overlay import SCALES, PaintedOverlay
+from onnx_workbench.views.graph_pane import GraphPane
+from onnx_workbench.views.overlay import SCALES
 from onnx_workbench.views.static_files import script, style
-from onnx_workbench.views.widget_state import graph_state, overlay_state
 
 
 class GraphWidget(anywidget.AnyWidget):
@@ -43,26 +39,42 @@ class GraphWidget(anywidget.AnyWidget):
     details = traitlets.Dict(help="what the kernel knows of the selected box").tag(sync=True)
     height = traitlets.Int(600, min=160, max=10_000, help="height in CSS pixels").tag(sync=True)
 
-    def __init__(
-        self, model: Model, drawn: DrawnGraph, *, overlays: Sequence[PaintedOverlay], height: int
-    ) -> None:
-        self._model, self._drawn = model, drawn
-        super().__init__(graph=graph_state(drawn, model), height=height)
-        self.show_overlays(overlays)
-        self.observe(self._answer, names="selected")
+    def __init__(self, pane: GraphPane, *, height: int) -> None:
+        self._pane = pane
+        self._asked: dict[str, Any] = {}
+        super().__init__(graph=pane.graph_state(), height=height)
+        self.show_overlays()
+        self.observe(self._on_selected, names="selected")
+        self.on_msg(self._on_message)
 
-    def show_overlays(self, overlays: Sequence[PaintedOverlay]) -> None:
+    def show_overlays(self) -> None:
         """Colour the boxes anew, by the first of the overlays; positions stay."""
+        overlays = self._pane.overlays
         with self.hold_sync():
-            self.overlays = overlay_state(overlays)
+            self.overlays = self._pane.overlay_state()
             self.overlay_shown = 0 if overlays else -1
             self.overlay_scale = overlays[0].scale if overlays else "linear"
 
-    def _answer(self, change: dict[str, Any]) -> None:
-        place = change["new"]
-        if 0 <= place < len(self._drawn.nodes):
-            self.details = node_details(self._model, place, self._drawn.nodes[place])
+    def chosen(self) -> dict[str, Any]:
+        """Return what the reader has chosen to see."""
+        names = ("overlay_shown", "overlay_scale", "selected", "details")
+        return {name: getattr(self, name) for name in names}
+
+    def _on_selected(self, _change: dict[str, Any]) -> None:
+        # Walking through the graph with one picture in mind: its place in the batch stays.
+        self._asked = {key: self._asked[key] for key in ("sample", "alike") if key in self._asked}
+        self._answer()
+
+    def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
+        """Take a message of the browser: how the reader wants to see the value of the selected box."""
+        if isinstance(content, dict) and content.get("kind") == "look":
+            self._asked = content
+            self._answer()
+
+    def _answer(self) -> None:
+        if 0 <= self.selected < len(self._pane.drawn.nodes):
+            self.details = self._pane.details(self.selected, self._asked)
 
     def __repr__(self) -> str:
         """Return what a reader without widgets sees."""
-        return f"Graph of {clean_text(self._drawn.name)!r} (run the cell in Jupyter to see it)"
+        return f"Graph of {clean_text(self._pane.drawn.name)!r} (run the cell in Jupyter to see it)"

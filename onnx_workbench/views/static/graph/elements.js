@@ -50,3 +50,20 @@ export function textButton(text, title, act) {
   button.addEventListener("click", act);
   return button;
 }
+
+/** @param {string} title @param {string[][]} rows @param {string[]} [header] */
+export function tableSection(title, rows, header = []) {
+  const section = element("section");
+  if (title) section.append(element("h4", "", title));
+  const table = element("table");
+  for (const [row, tag] of [
+    ...(header.length ? [[header, "th"]] : []),
+    ...rows.map((cells) => [cells, "td"]),
+  ]) {
+    const line = element("tr");
+    for (const cell of row) line.append(element(/** @type {string} */ (tag), "", cell || "–"));
+    table.append(line);
+  }
+  section.append(table);
+  return section;
+}

@@ -47,7 +47,36 @@
  * @typedef {object} Weight
  * @property {string} name
  * @property {string[][]} rows
- * @property {{counts: number[], lowest: string, highest: string} | null} histogram
+ * @property {Histogram | null} histogram
+ * @property {Picture[]} pictures
+ * @typedef {{counts: number[], lowest: string, highest: string}} Histogram
+ * @typedef {object} Picture
+ * @property {string} source  a data address of a PNG
+ * @property {string} alt
+ * @property {string} caption
+ * @property {boolean} [small]
+ * @property {{lowest: string, highest: string, ramp: string[], odd: string} | null} [scale]
+ * @property {{columns: number, width: number, height: number, count: number, first: number} | null} grid  of tiles
+ * @typedef {{names: string[], texts: string[], shares: (number | null)[], signed: boolean}} Bars
+ * @typedef {object} Controls  what can be asked of an array
+ * @property {number} [samples]
+ * @property {number} [sample]
+ * @property {string[][]} [layouts]  key, name, explanation
+ * @property {string} [layout]
+ * @property {number} [channels]
+ * @property {number} [first]
+ * @property {number} [page]
+ * @property {number} [channel]
+ * @property {boolean} [alike]
+ * @typedef {object} Value  the array behind a value of the selected box
+ * @property {string[]} names  of all its values
+ * @property {number} chosen
+ * @property {string} note
+ * @property {string[][]} [rows]
+ * @property {Histogram | null} [histogram]
+ * @property {Picture[]} [pictures]
+ * @property {Bars | null} [bars]
+ * @property {Controls} [controls]
  * @typedef {object} Details
  * @property {number} node
  * @property {string[][]} rows
@@ -55,6 +84,7 @@
  * @property {string[][]} inputs
  * @property {string[][]} outputs
  * @property {Weight[]} weights
+ * @property {Value | null} [value]
  * @property {string} doc
  * @typedef {{x: number, y: number, scale: number}} Camera  screen = graph * scale + (x, y)
  * @typedef {{camera: Camera, width: number, height: number, selected: number, hovered: number, hits: Set<number>}} Scene

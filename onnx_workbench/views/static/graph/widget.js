@@ -46,6 +46,16 @@ function fullScreenButton(root) {
   return button;
 }
 
+/** Fill the panel anew; the focus stays on the control that has it, by its label. @param {HTMLElement} panel @param {() => void} fill */
+function keepFocus(panel, fill) {
+  const label = (/** @type {Element | null} */ item) => item?.getAttribute("aria-label") || item?.textContent;
+  const focused = panel.contains(document.activeElement) ? label(document.activeElement) : null;
+  fill();
+  if (!focused) return;
+  const controls = /** @type {HTMLElement[]} */ ([...panel.querySelectorAll("button, input, select")]);
+  controls.find((control) => label(control) === focused)?.focus({ preventScroll: true });
+}
+
 /** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} context */
 export function render({ model, el }) {
   const began = performance.now();
@@ -81,6 +91,7 @@ export function render({ model, el }) {
     selected = node;
     root.dataset.selected = String(node);
     pane.mark(node);
+    panel.scrollTop = 0;
     showDetails();
     say(node < 0 ? "Nothing selected" : pane.describe(node));
     clearTimeout(reporting);
@@ -90,6 +101,11 @@ export function render({ model, el }) {
       model.set("selected", node);
       model.save_changes();
     }, 60);
+  }
+
+  /** Ask the kernel for another look at the value. @param {Record<string, unknown>} look */
+  function ask(look) {
+    model.send({ kind: "look", ...look });
   }
 
   function close() {
@@ -113,7 +129,9 @@ export function render({ model, el }) {
     const number = text ? [[overlay?.label || "overlay", text]] : [];
     const saved = savedDetails(graph, selected);
     const fill = (/** @type {Details} */ shown, note = "") =>
-      fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close);
+      keepFocus(panel, () =>
+        fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close, ask),
+      );
     fill(answered ? details : saved);
     if (answered || graph.nodes.kind[selected] !== "node") return;
     const note = "Weights and statistics come from the kernel: run this cell in Jupyter to see them.";
@@ -184,6 +202,7 @@ export function render({ model, el }) {
 
   function begin() {
     pane.begin();
+    onSelected();
     requestAnimationFrame(() => {
       root.dataset.drawMs = (performance.now() - began).toFixed(1);
       root.dataset.ready = "true";
