@@ -88,7 +88,8 @@ def preflight(model: object, inputs: object = None, *, module: torch.nn.Module |
     model
         A Model or anything that ``open_model`` takes.
     inputs
-        A real sample, as for ``run``. None draws one at random from what the inputs declare.
+        A real sample, as for ``run``. None prepares drawn pictures if the file says how, and otherwise draws random
+        numbers from what the inputs declare.
     module
         The live torch module that the model was exported from: whether it is in eval mode.
 
@@ -109,7 +110,7 @@ def preflight(model: object, inputs: object = None, *, module: torch.nn.Module |
     True
     """
     opened = as_model(model)
-    findings = [*_modes(opened, module)]
+    findings = [*_modes(opened, module), *_wide_numbers(opened)]
     facts: list[str] = []
     loading = _loading(opened)
     if loading is None:
@@ -194,6 +195,27 @@ def _is_training(model: Model, node: Node) -> bool:
         known = name in model.initializers or name in model.constants
         return known and bool(np.any(model.weight(name)))
     return False
+
+
+def _wide_numbers(model: Model) -> Iterator[Finding]:
+    """Yield numbers of eight bytes where those of four, or one, were meant."""
+    wide = [clean_text(str(value)) for value in (*model.inputs, *model.outputs) if value.dtype == "float64"]
+    wide += [clean_text(t.name) for t in model.initializers.values() if t.dtype == "float64" and t.count > 1]
+    if wide:
+        more = f" and {len(wide) - _MOST_NAMED:,} more" if len(wide) > _MOST_NAMED else ""
+        yield Finding(
+            "dtypes",
+            f"numbers of 8 bytes (float64) in {', '.join(wide[:_MOST_NAMED])}{more}: slow, and many runtimes have no "
+            "kernels for them.",
+            "Mostly it is numpy's default that slipped in: module.float(), or x.astype(np.float32), before the export.",
+        )
+    for value in model.inputs:
+        if value.dtype == "int64" and value.shape is not None and len(value.shape) == 4:
+            yield Finding(
+                "dtypes",
+                f"input {value} has the shape of pictures, and takes whole numbers of 8 bytes.",
+                "Export with example inputs of float32, or of uint8.",
+            )
 
 
 def _validity(model: Model) -> Iterator[Finding]:

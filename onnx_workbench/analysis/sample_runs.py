@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.analysis.parity import has_free_batch, resized
-from onnx_workbench.core.errors import InputError, NotEnoughMemoryError, RunError
+from onnx_workbench.core.errors import InputError, NotEnoughMemoryError, PreprocessingError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.model import Model
 from onnx_workbench.runtime.array_files import random_feeds, without_sequences
 from onnx_workbench.runtime.backends import OnnxRuntimeBackend
-from onnx_workbench.runtime.session import Session
+from onnx_workbench.runtime.session import InputDoor, Session
 
 Arrays = dict[str, NDArray[Any]]
 
 _BATCH_SIZES = (2, 1, 3)
 _FREE_SIZES = (16, 224)
 """Sizes tried for dimensions that are free beside the batch: sequences, then pictures."""
+_PICTURE_PIXELS, _MOST_PICTURES = 128, 64
 _UNITS = 8192
 """Roundings, in units of the dtype, by which a whole network may differ in another order of sums."""
 _QUANTISED = 0.05
@@ -108,6 +109,8 @@ class SampleRuns:
             yield self._given
             return
         inputs = self._session.inputs
+        if (pictures := self._prepared_pictures()) is not None:
+            yield pictures
         if self._free:
             inputs = tuple(
                 Value(value.name, value.dtype, (_BATCH_SIZES[0], *(value.shape or (0,))[1:]))
@@ -124,6 +127,30 @@ class SampleRuns:
                     )
                 )
                 return
+
+    def _prepared_pictures(self) -> dict[str, Any] | None:
+        """Return pictures prepared as the file says; None, and a finding, where that does not fit the model."""
+        if self._model.preprocessing is None or len(self._session.inputs) != 1:
+            return None
+        taken = self._session.inputs[0]
+        first = taken.shape[0] if taken.shape else None
+        count = first if isinstance(first, int) and 0 < first <= _MOST_PICTURES else _BATCH_SIZES[0]
+        coarse = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+        pictures = coarse.repeat(_PICTURE_PIXELS // 8, axis=1).repeat(_PICTURE_PIXELS // 8, axis=2)
+        try:
+            feeds = {taken.name: self._model.preprocessing(list(pictures))}
+            InputDoor(self._model).feeds(feeds)
+        except (InputError, PreprocessingError) as error:
+            self.findings.append(
+                Finding(
+                    "preprocessing",
+                    f"what the file says of preparing pictures does not fit its input: {_line(str(error))}",
+                    "Give it anew: model.with_metadata(preprocessing=...), and save.",
+                )
+            )
+            return None
+        self.facts.append("takes pictures prepared as the file says")
+        return feeds
 
     def _batches(self, sample: Mapping[str, Any], by_size: dict[int | None, Arrays]) -> None:
         failed: dict[int, str] = {}

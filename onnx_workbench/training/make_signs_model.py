@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from onnx.helper import set_model_props
+
 from onnx_workbench.core.model import Model
+from onnx_workbench.core.provenance_record import RECORD_KEY
 from onnx_workbench.core.reading import read_proto
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.training.dataset import Dataset
@@ -27,6 +30,8 @@ def make(data: Dataset | None = None, *, epochs: int = 16) -> Model:
     for node in proto.graph.node:
         del node.metadata_props[:]  # stack traces with the paths of the machine that exported it
         node.doc_string = ""
+    kept = {entry.key: entry.value for entry in proto.metadata_props if entry.key != RECORD_KEY}
+    set_model_props(proto, kept)
     del proto.graph.metadata_props[:]
     for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         del value.metadata_props[:]

@@ -17,6 +17,7 @@ from onnx_workbench.analysis import sample_runs
 from onnx_workbench.analysis.preflight import preflight
 from onnx_workbench.cli.main import main
 from onnx_workbench.core.errors import InputError, WorkbenchWarning
+from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.compatibility import version_problems
 from onnx_workbench.runtime.runtime_errors import onnxruntime_errors
 from onnx_workbench.sources.open import open_model
@@ -310,3 +311,48 @@ def test_the_terminal_answers_with_one_line_or_with_findings_and_1(tmp_path, cap
     sample = tmp_path / "x.npy"
     np.save(sample, np.ones((1, 4), np.float32))
     assert main(["preflight", str(bad), "--input", f"x={sample}"]) == 1
+
+
+def test_pictures_are_prepared_as_the_file_says_and_a_saying_that_does_not_fit_is_found():
+    plain = open_model(tiny_models.convnet())
+    fitting = plain.with_metadata(preprocessing=Preprocessing(size=(8, 8)))
+    assert "takes pictures prepared as the file says" in str(preflight(fitting))
+    wrong = preflight(plain.with_metadata(preprocessing=Preprocessing(size=(9, 9))))
+    assert [finding.check for finding in wrong.findings] == ["preprocessing"]
+    with pytest.raises(onnxruntime_errors(), match=r"Expected: 8"):
+        direct(tiny_models.convnet(), image=Preprocessing(size=(9, 9))(np.zeros((2, 20, 20, 3), np.uint8)))
+
+
+def test_the_pictures_of_a_fixed_batch_are_as_many_as_it_takes():
+    fixed = open_model(tiny_models.convnet(batch="5")).with_metadata(preprocessing=Preprocessing(size=(8, 8)))
+    found = preflight(fixed)
+    assert found
+    assert "batch fixed at 5" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "weights", "named"),
+    [
+        ("g (double[N,4] x) => (double[N,2] y) { y = MatMul(x, w) }", {"w": np.ones((4, 2))}, "x: float64"),
+        (
+            "g (float[N,2] x) => (float[N,2] y) { c = Cast<to=1>(w) y = MatMul(x, c) }",
+            {"w": np.ones((2, 2))},
+            "in w",
+        ),
+        ("g (int64[N,3,8,8] x) => (float[N,3,8,8] y) { y = Cast<to=1>(x) }", {}, "shape of pictures"),
+    ],
+)
+def test_numbers_of_eight_bytes_are_found(body, weights, named):
+    found = preflight(tiny_models.model(body, **weights))
+    assert [finding.check for finding in found.findings] == ["dtypes"]
+    assert named in str(found)
+
+
+def test_token_numbers_and_scalars_of_eight_bytes_are_no_fault():
+    proto = tiny_models.model(
+        "g (int64[N,4] ids) => (float[N,4,2] y) { g = Gather(table, ids) y = CastLike(d, g) z = Add(g, y) }",
+        table=np.ones((8, 2), np.float32),
+        d=np.float64(2),
+    )
+    proto.graph.output[0].name = "z"
+    assert preflight(proto)
