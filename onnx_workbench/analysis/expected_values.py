@@ -1,0 +1,112 @@
+"""The values of the run that is right, computed step by step as far as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
+
+Array = NDArray[Any]
+
+_AHEAD_STEPS = 40
+_AHEAD_BYTES = 96 << 20
+
+
+class ExpectedValues:
+    """The values of the run that is right, computed as far as they are asked for, and kept while they may be twins."""
+
+    def __init__(self, run: StepwiseRun, feeds: Mapping[str, Any]) -> None:
+        self.run, self.place = run, 0
+        self._raw: dict[str, Any] = dict(feeds)
+        self._last = last_readers(run.steps)
+        self._readers: dict[str, list[Step]] = {}
+        for step in run.steps:
+            for name in step.inputs:
+                self._readers.setdefault(name, []).append(step)
+        self._writer = {name: step for step in run.steps for name in step.outputs}
+        self.held: dict[str, Array] = {}
+        self.done: set[str] = set(run.input_names)
+        self._ancestors: dict[str, int] = {name: 1 << i for i, name in enumerate(run.input_names)}
+        self._bits = {name: 1 << i for i, name in enumerate(run.input_names)}
+        self.confirmed_place = 0
+        self._keep = set(run.output_names)
+        self.inputs = {name: run.array(value) for name, value in feeds.items()}
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a value of this name."""
+        return name in self._writer
+
+    def advance(self) -> bool:
+        """Compute one step more; False at the end."""
+        if self.place >= len(self.run.steps):
+            return False
+        step = self.run.steps[self.place]
+        self.place += 1
+        for name, value in self.run.compute(step, self._raw).items():
+            self._raw[name] = value
+            bits = 1 << len(self._bits)
+            self._bits[name] = bits
+            for read in step.inputs:
+                bits |= self._ancestors.get(read, 0)
+            self._ancestors[name] = bits
+            array = self.run.array(value)
+            if array is not None:
+                self.held[name] = array
+            elif name not in self._readers:
+                self.done.add(name)
+        for name in {*step.inputs, *step.outputs}:
+            if self._last.get(name, -1) <= step.index and name not in self._keep:
+                self._raw.pop(name, None)
+        return True
+
+    def value(self, name: str) -> Array | None:
+        """Return a value by its name, computing as far as it needs; None if it is gone or no array."""
+        while name not in self._bits and self.advance():
+            pass
+        return self.held.get(name)
+
+    def ahead(self) -> Iterator[None]:
+        """Compute further, as far as may be needed and memory allows."""
+        while self.place - self.confirmed_place < _AHEAD_STEPS or self._held_bytes() < _AHEAD_BYTES // 4:
+            if self._held_bytes() > _AHEAD_BYTES or not self.advance():
+                return
+            yield
+
+    def _held_bytes(self) -> int:
+        return sum(array.nbytes for array in self.held.values())
+
+    def follows(self, name: str, twins: list[str]) -> bool:
+        """Tell whether a value depends on all of these."""
+        bits = self._ancestors[name]
+        return all(self._bits.get(twin, 0) & bits for twin in twins)
+
+    def is_direct(self, name: str) -> bool:
+        """Tell whether a value is computed in one step from values that have their twins."""
+        writer = self._writer.get(name)
+        return writer is None or all(read in self.done for read in writer.inputs)
+
+    def confirm(self, name: str) -> None:
+        """Note that a value has its twin; what only leads to confirmed values is let go."""
+        if (writer := self._writer.get(name)) is not None:
+            self.confirmed_place = max(self.confirmed_place, writer.index + 1)
+        waiting = [name]
+        while waiting:
+            current = waiting.pop()
+            if current in self.done:
+                continue
+            self.done.add(current)
+            if current not in self._keep:
+                self.held.pop(current, None)
+            writer = self._writer.get(current)
+            for read in writer.inputs if writer else ():
+                readers = self._readers.get(read, [])
+                passed = all(all(out in self.done for out in step.outputs) for step in readers)
+                if passed and read not in self.done and read in self._bits:
+                    waiting.append(read)
+
+    def unmatched(self) -> list[str]:
+        """Return the values that nothing was paired with."""
+        return [name for step in self.run.steps for name in step.outputs if name not in self.done]
