@@ -191,3 +191,9 @@ def test_no_error_is_raised_but_our_own():
                 if name in dir(builtins) and name not in allowed:
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} raises {name}")
     assert wrong == []
+
+
+def test_each_test_file_has_a_name_of_its_own():
+    """Pytest imports test files by their bare names: two of one name cannot be collected together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
