@@ -14,7 +14,8 @@ import numpy as np
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
-from onnx_workbench.cntk.graph import edits
+from onnx_workbench.cntk.graph import edits, functions_below
+from onnx_workbench.cntk.inference import reduced_dynamic_axes
 from onnx_workbench.cntk.native_form import SIZED, native_graph
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_onnx import to_onnx
@@ -289,7 +290,15 @@ def groups_of(
 def _by_length(program: Program, batch: dict[Variable, Any]) -> list[Any]:
     parts: list[dict[int, Any]] = [{} for _ in program.fetched]
     whole: list[Any] = [None] * len(program.fetched)
-    for chosen, feeds in groups_of(program, batch):
+    groups = list(groups_of(program, batch))
+    if len(groups) > 1 and (
+        mixing := _mixes_samples([one.owner for one in program.outputs if one.is_output])
+    ):
+        raise CntkRuntimeError(
+            f"{mixing} works across the batch, and the sequences given have different lengths: these are computed one "
+            "length after the other, so the answer would be wrong. Give sequences of one length, or reduce afterwards."
+        )
+    for chosen, feeds in groups:
         for position, result in enumerate(program.run(program.fetched, feeds)):
             whole[position] = result
             if _dynamic(program, position):
@@ -298,6 +307,19 @@ def _by_length(program: Program, batch: dict[Variable, Any]) -> list[Any]:
         _joined(program, position, [pieces[i] for i in sorted(pieces)], whole[position])
         for position, pieces in enumerate(parts)
     ]
+
+
+def _mixes_samples(roots: list[Any]) -> str:
+    """Return the name of an operator that works across the batch, or nothing; blocks are looked into."""
+    for function in functions_below(roots):
+        if function.is_block:
+            inner = _mixes_samples([function.block_root])
+            if inner:
+                return inner
+        across = function.op_name in {"UnpackBatchAxis", "ClassificationError"}
+        if across or (function.op_name == "ReduceElements" and reduced_dynamic_axes(function)[0]):
+            return str(function.op_name)
+    return ""
 
 
 def _group(variable: Variable, value: Any, chosen: list[int]) -> Array:

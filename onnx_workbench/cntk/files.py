@@ -120,4 +120,10 @@ def export(function: Function) -> Any:
     graph, _ = native_graph(function.outputs)
     if not any(uid in graph.producers for uid in graph.outputs):
         raise CntkValueError("This Function computes nothing: its outputs are its inputs.")
-    return to_onnx(graph, location="")
+    proto = to_onnx(graph, location="")
+    values = [value.name for value in proto.graph.output]
+    if len(values) == len(function.outputs):  # losses are left out where they need labels
+        pairs = zip(function.outputs, values, strict=True)
+        named = " ".join(f"<<<{variable.uid}, {name}>>>" for variable, name in pairs if ">" not in name)
+        proto.graph.doc_string = f"<<<Uid, ONNXNodeName>>> pair: {named}"  # as CNTK's own exports say it
+    return proto

@@ -22,6 +22,7 @@ from onnx import (
 )
 
 from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
 from onnx_workbench.cntk.graph import complete
 from onnx_workbench.cntk.native_onnx import OPSET
@@ -41,6 +42,8 @@ _STATISTICS = {"BatchNormalization": (3, 4)}
 def function_of_model(model: Model) -> Function:
     """Return the graph of an ONNX model.
 
+    `set_global_option("onnx_batch_axis", False)` beforehand gives inputs as CNTK 2.7 has them, without a batch axis.
+
     Raises
     ------
     CntkRuntimeError
@@ -48,7 +51,10 @@ def function_of_model(model: Model) -> Function:
     """
     proto = _modern(model.to_proto())
     _check(proto)
-    _free_batch(proto.graph)
+    if get_global_option("onnx_batch_axis", True):
+        _free_batch(proto.graph)
+    else:
+        _batch_of_one(proto.graph)
     return _Building(_inferred(proto)).whole()
 
 
@@ -82,6 +88,14 @@ def _is_fixed(value: ValueInfoProto) -> bool:
     """Tell whether the first dimension of a value is a number above 1, or there is none."""
     dims = value.type.tensor_type.shape.dim
     return not dims or dims[0].dim_value > 1 or not value.type.tensor_type.HasField("shape")
+
+
+def _batch_of_one(graph: GraphProto) -> None:
+    """Make free leading dimensions 1, and keep them static, as CNTK 2.7 has the models that it wrote."""
+    held = {tensor.name for tensor in graph.initializer}
+    for value in (*graph.input, *graph.output):
+        if value.name not in held and not _is_fixed(value):
+            value.type.tensor_type.shape.dim[0].dim_value = 1
 
 
 def _free_batch(graph: GraphProto) -> None:

@@ -317,6 +317,14 @@ class Variable(TensorOperators):
         """Shape, dtype and axes together."""
         return self._type
 
+    def has_batch_axis(self) -> bool:
+        """Tell whether it has a batch."""
+        return any(axis.is_batch_axis for axis in self._axes)
+
+    def has_sequence_axis(self) -> bool:
+        """Tell whether it is a sequence."""
+        return self._axes != UNKNOWN_AXES and any(axis.is_sequence_axis for axis in self._axes)
+
     def as_parameter(self) -> Any:
         """Return the parameter that this is."""
         if not self.is_parameter:

@@ -55,3 +55,12 @@ def test_a_part_of_a_view_is_numpys():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     part = C.NDArrayView.from_dense(array).slice_view((1, 1), (1, 2))
     np.testing.assert_array_equal(part.asarray(), array[1:2, 1:3])
+
+
+def test_a_reduction_over_the_batch_refuses_sequences_of_several_lengths_rather_than_answer_for_some():
+    x = C.sequence.input_variable(1)
+    total = C.reduce_sum(x, axis=C.Axis.all_axes())
+    ragged = [np.ones((2, 1), np.float32), np.ones((1, 1), np.float32)]
+    with pytest.raises(RuntimeError, match="across the batch"):
+        total.eval({x: ragged})
+    assert total.eval({x: [np.ones((2, 1), np.float32)] * 2}) == 4
