@@ -17,7 +17,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.views import figures
 from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small
 from onnx_workbench.views.graph_pane import GraphPane
-from onnx_workbench.views.overlay import Numbers, overlays_from, paint
+from onnx_workbench.views.overlay import HasOverlays, Numbers, overlays_from, paint
 from onnx_workbench.views.picture import Picture
 from onnx_workbench.views.value_source import ComputedValues, GivenValues
 
@@ -105,7 +105,7 @@ class GraphView:
 
     def overlay(
         self,
-        numbers: Numbers | Mapping[str, Numbers] | None,
+        numbers: Numbers | Mapping[str, Numbers] | HasOverlays | None,
         *,
         label: str = "",
         scale: str = "linear",
@@ -115,8 +115,8 @@ class GraphView:
         Parameters
         ----------
         numbers
-            One overlay (value name to number), or several by their labels; the first is shown, and the reader
-            of the widget chooses among them.
+            One overlay (value name to number), several by their labels, or a result that offers them, such as a
+            profile; the first is shown, and the reader of the widget chooses among them.
         label
             What the numbers of a single overlay are, with their unit.
         scale

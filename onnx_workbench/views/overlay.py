@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsFloat
+from typing import Any, Protocol, SupportsFloat
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
@@ -30,7 +30,19 @@ WORST = 10
 
 Numbers = Mapping[str, SupportsFloat]
 
-_EXPECTED = "it must be a mapping from value name to number, such as {'conv1': 0.3}."
+
+class HasOverlays(Protocol):
+    """A result that can colour a graph: a trace, a comparison, a profile, or one of your own."""
+
+    @property
+    def overlays(self) -> Mapping[str, Numbers]:
+        """Overlays by their labels, the most interesting first."""
+
+
+_EXPECTED = (
+    "it must be a mapping from value name to number, such as {'conv1': 0.3}, "
+    "or a result with overlays, as trace, compare and profile return."
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,9 @@ def check_scale(scale: str) -> None:
 
 
 def overlays_from(given: Any, *, label: str = "", scale: str = "linear") -> tuple[Overlay, ...]:
-    """Return the overlays in one mapping of numbers, or in a mapping from labels to such mappings."""
+    """Return the overlays in one mapping of numbers, in a mapping from labels to such mappings, or of a result."""
+    if not isinstance(given, Mapping) and isinstance(offered := getattr(given, "overlays", None), Mapping):
+        given = _with_numbers(given, offered)
     nested = (
         [isinstance(numbers, Mapping) for numbers in given.values()] if isinstance(given, Mapping) else []
     )
@@ -92,6 +106,17 @@ def overlays_from(given: Any, *, label: str = "", scale: str = "linear") -> tupl
             "keys. Leave overlay_label out."
         )
     return tuple(Overlay(numbers, str(name), scale) for name, numbers in given.items())
+
+
+def _with_numbers(result: object, offered: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Leave out what a result could not measure: an empty overlay among others is no slip of who gives the result."""
+    found = {label: numbers for label, numbers in offered.items() if numbers}
+    if not found:
+        raise InputError(
+            f"The {type(result).__name__} has no number for any value, so there is nothing to colour the graph by. "
+            "print() of it says what it found; leave overlay out to see the graph."
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,16 @@ from onnx_workbench.core.model import as_model
 
 if TYPE_CHECKING:
     from onnx_workbench.views.graph_view import GraphView
+    from onnx_workbench.views.overlay import HasOverlays
 
 
 def view(
     model: object,
     *,
-    overlay: Mapping[str, SupportsFloat] | Mapping[str, Mapping[str, SupportsFloat]] | None = None,
+    overlay: Mapping[str, SupportsFloat]
+    | Mapping[str, Mapping[str, SupportsFloat]]
+    | HasOverlays
+    | None = None,
     overlay_label: str = "",
     overlay_scale: str = "linear",
     inputs: object = None,
@@ -33,8 +37,8 @@ def view(
         Anything that ``open_model`` takes.
     overlay
         Numbers to colour nodes by, keyed by the name of any value that the node writes, or of an input. Several
-        at once are keyed by their labels, ``{"time in ms": {"relu": 3.2}, "error": {"relu": 1e-6}}``, as the
-        ``.overlays`` of results are: the reader then chooses among them.
+        at once are keyed by their labels, ``{"time in ms": {"relu": 3.2}, "error": {"relu": 1e-6}}``: the reader
+        then chooses among them. What ``trace``, ``compare`` and ``profile`` return can be given as it is.
     overlay_label
         What the numbers of a single overlay are, with their unit, for the legend.
     overlay_scale

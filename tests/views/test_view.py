@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from base64 import b64decode
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -17,9 +18,11 @@ from onnx import TensorProto, helper
 from PIL import Image
 from tiny_models import convnet, dense, model
 
+from onnx_workbench import compare, profile, trace
 from onnx_workbench.core.errors import InputError, NameNotFoundError
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.graph_view import LARGEST_SAVED_BYTES
+from onnx_workbench.views.overlay import NOT_FINITE
 from onnx_workbench.views.view import view
 
 
@@ -279,6 +282,46 @@ def test_a_number_of_any_output_colours_its_node():
 def test_an_overlay_that_does_not_fit_is_refused_at_once(overlay, message):
     with pytest.raises(InputError, match=message):
         view(convnet(), overlay=overlay)
+
+
+@pytest.mark.parametrize(
+    ("measure", "first", "shown"),
+    [
+        (trace, "NaN and infinities, elements", {"a": "0", "b": "1", "y": "1"}),  # the root of -1
+        (lambda m, x: compare(m, m, x), "added error, share of scale", {"a": "0", "b": "0", "y": "0"}),
+        (profile, "time in ms", None),
+    ],
+)
+def test_a_result_is_an_overlay_as_it_is(measure, first, shown):
+    proto = model("g (float[1,4] x) => (float[1,4] y) { a = Relu(x) b = Sqrt(x) y = Add(a, b) }")
+    result = measure(proto, np.array([[-1, 2, 3, 4]], np.float32))
+    items = view(proto, overlay=result).widget.overlays["items"]
+    assert items[0]["label"] == first
+    assert items == view(proto, overlay=result.overlays).widget.overlays["items"]
+    texts = dict(zip(("x", "a", "b", "y"), items[0]["texts"], strict=False))
+    assert {name for name, text in texts.items() if text is not None} == {"a", "b", "y"}
+    assert shown is None or {name: texts[name] for name in shown} == shown
+
+
+def test_what_a_result_could_not_measure_is_left_out_and_nothing_at_all_is_refused():
+    some = SimpleNamespace(overlays={"time in ms": {}, "outputs in MB": {"c": 2.0}})
+    assert [item["label"] for item in view(convnet(), overlay=some).widget.overlays["items"]] == [
+        "outputs in MB"
+    ]
+    with pytest.raises(InputError, match="SimpleNamespace has no number for any value"):
+        view(convnet(), overlay=SimpleNamespace(overlays={"time in ms": {}}))
+
+
+def test_a_saved_picture_tells_a_failure_in_words_and_colour(tmp_path):
+    numbers = {"c": 1.0, "r": float("nan"), "p": float("inf")}
+    saved = view(convnet(), overlay={"error": numbers}).save(tmp_path / "graph.svg").read_text()
+    drawing = ET.fromstring(saved)
+    svg = "{http://www.w3.org/2000/svg}"
+    assert {"error", "NaN or infinite"} <= {item.text for item in drawing.iter(f"{svg}text")}
+    failed = [box for part in drawing.iter(f"{svg}g") if part.get("fill") == NOT_FINITE.fill for box in part]
+    assert len(failed) == 2
+    fields = [box for box in drawing.iter(f"{svg}rect") if box.get("fill") == NOT_FINITE.fill]
+    assert len(fields) == 1, "the legend shows what the colour means"
 
 
 def test_a_label_beside_labels_is_refused():
