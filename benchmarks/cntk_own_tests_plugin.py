@@ -69,7 +69,7 @@ class WheelModule(pytest.Module):
 
     def _getobj(self):
         parts = Path(self.path).relative_to(WHEEL).with_suffix("").parts
-        return importlib.import_module(".".join(("cntk", *parts)))
+        return importlib.import_module(".".join(("cntk", *(part for part in parts if part != "__init__"))))
 
 
 class Examples(pytest.Module):
