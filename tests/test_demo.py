@@ -103,9 +103,9 @@ def test_its_accuracies_are_those_of_the_file_that_it_wrote(demo, data):
 def test_the_model_is_one_sound_file_with_labels_and_preprocessing(demo, data):
     proto = onnx.load(demo[0] / "signs.onnx")
     onnx.checker.check_model(proto, full_check=True)
-    entries = {entry.key: json.loads(entry.value) for entry in proto.metadata_props}
-    assert tuple(entries["onnx_workbench.labels"]) == data.labels
-    assert entries["onnx_workbench.preprocessing"]["size"] == [32, 32]
+    entries = {entry.key: entry.value for entry in proto.metadata_props}
+    assert tuple(json.loads(entries["onnx_workbench.labels"])) == data.labels
+    assert json.loads(entries["onnx_workbench.preprocessing"])["size"] == [32, 32]
 
 
 def test_the_pictures_are_the_test_pictures_named_by_their_labels(demo, data):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import onnx_workbench as ow
-from onnx_workbench import training
+from onnx_workbench import cntk, lessons, training
 
 ROOT = Path(ow.__file__).parent
 FINDER = doctest.DocTestFinder(exclude_empty=True)
@@ -38,12 +38,15 @@ def surroundings(tmp_path, monkeypatch, data) -> dict[str, object]:
     """Return the names, and make the files, that examples take for granted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    training.signs_model().save("signs.onnx")
+    for name in ("signs.onnx", "exported.onnx", "slim.onnx"):
+        training.signs_model().save(name)
     Image.fromarray(data.test_images[0]).save("picture.png")
     Image.new("RGB", (512, 600)).save("portrait.jpg")
     Image.new("RGB", (300, 200)).save("cat.jpg")
     return {
         "ow": ow,
+        "C": cntk,
+        "lessons": lessons,
         "training": training,
         "np": np,
         "data": data,

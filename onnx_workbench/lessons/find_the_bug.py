@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from onnx_workbench.core.errors import InputError, NameNotFoundError, no_such, require
+from onnx_workbench.core.errors import InputError, NameNotFoundError, WorkbenchWarning, no_such, require
 from onnx_workbench.core.formatting import clean_text, escape
 from onnx_workbench.core.model import Model
 from onnx_workbench.lessons.exercise import Exercise, Note, Outcome
@@ -262,7 +263,9 @@ def _unfrozen(network: nn.Module, data: Dataset) -> tuple[Model, Exercise]:
     forgetful.norm0.track_running_stats = False
     forgetful.norm0.running_mean = forgetful.norm0.running_var = None
     forgetful.eval()
-    model = open_model(forgetful, example_inputs=data.example)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WorkbenchWarning)  # the preflight would give the answer away
+        model = open_model(forgetful, example_inputs=data.example)
     guilty = next(node for node in model.nodes if node.op_type == "BatchNormalization")
     between = {node.key for node in model.nodes[: guilty.index + 1] if "norm0" in str(node.metadata)}
     return model, _whodunit(model, between | {guilty.key}, _COMPANY_PRAISE)

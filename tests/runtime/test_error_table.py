@@ -311,6 +311,7 @@ def test_a_gpu_that_does_not_start_is_no_silent_cpu(monkeypatch):
         ow.Session(convnet(), providers=["CUDAExecutionProvider"])
 
 
+@pytest.mark.filterwarnings("ignore:The model is written in")  # said when it is opened
 def test_an_ir_version_too_new_has_two_remedies():
     proto = convnet()
     proto.ir_version = 99
@@ -320,6 +321,7 @@ def test_an_ir_version_too_new_has_two_remedies():
         ow.Session(proto)
 
 
+@pytest.mark.filterwarnings("ignore:The model is written in")  # said when it is opened
 def test_an_opset_too_new_has_two_remedies():
     proto = convnet()
     proto.opset_import[0].version = 99
@@ -408,6 +410,7 @@ def test_what_onnxruntime_says_comes_without_the_machine_room(proto, low_memory)
     assert len(text) < 1000
 
 
+@pytest.mark.filterwarnings("ignore:The model is written in")  # said when it is opened
 def test_the_original_error_is_kept_as_cause():
     proto = onnx.ModelProto()
     proto.CopyFrom(convnet())
