@@ -37,7 +37,11 @@ export class Pane {
     this.stage.setAttribute("aria-roledescription", "graph");
     this.hint = element("div", "ow-hint", "Click the graph or hold Ctrl to zoom with the wheel");
     this.hint.setAttribute("aria-hidden", "true");
-    this.element.append(this.stage, this.hint);
+    this.more = element("button", "ow-more", "continues below ↓");
+    this.more.setAttribute("type", "button");
+    this.more.hidden = true;
+    this.more.addEventListener("click", () => this.viewer.pageDown());
+    this.element.append(this.stage, this.hint, this.more);
     this.marks = { selected: -1, hovered: -1, hits: /** @type {Set<number>} */ (new Set()) };
     this.pending = 0;
     this.hinting = 0;
@@ -103,6 +107,14 @@ export class Pane {
     if (!this.pending) this.pending = requestAnimationFrame(() => this.paint());
   }
 
+  /** Say that the graph goes on below, unless a strip says it already. */
+  showMore() {
+    const needless = !!this.strip || !this.viewer.continues;
+    // A hidden button cannot keep the focus: whoever pressed it goes on in the graph.
+    if (needless && this.more.matches(":focus")) this.stage.focus({ preventScroll: true });
+    this.more.hidden = needless;
+  }
+
   paint() {
     this.pending = 0;
     if (!this.surface) return;
@@ -119,6 +131,7 @@ export class Pane {
     for (const what of order) if (this.large || this.wanted.has(what)) this.surface[what](scene);
     if (this.strip && this.wanted.has("draw")) this.strip.draw();
     this.strip?.move(scene);
+    this.showMore();
     this.wanted.clear();
   }
 

@@ -36,6 +36,22 @@ export class Viewer {
     return Math.min((this.width - 32) / Math.max(width, 1), (this.height - 32) / Math.max(height, 1), 1.25);
   }
 
+  /** How far the end of the graph lies below the stage, in pixels; negative when it is in sight. */
+  get below() {
+    return this.camera.y + this.graph.height * this.camera.scale - this.height;
+  }
+
+  /** Whether whoever sees the stage would miss the end of the graph; a hair below it is no loss. */
+  get continues() {
+    return this.below > 4;
+  }
+
+  /** Look at what comes next; something of what was seen stays, and the end is not passed. */
+  pageDown() {
+    const down = Math.min(this.height * 0.8, this.below + 24);
+    this.set({ ...this.camera, y: this.camera.y - down });
+  }
+
   /** @param {Camera} camera */
   set(camera) {
     cancelAnimationFrame(this.flight);
