@@ -38,8 +38,7 @@ def surroundings(tmp_path, monkeypatch, data) -> dict[str, object]:
     """Return the names, and make the files, that examples take for granted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    for name in ("signs.onnx", "exported.onnx", "slim.onnx"):
-        training.signs_model().save(name)
+    training.signs_model().save("signs.onnx")
     Image.fromarray(data.test_images[0]).save("picture.png")
     Image.new("RGB", (512, 600)).save("portrait.jpg")
     Image.new("RGB", (300, 200)).save("cat.jpg")

@@ -46,7 +46,8 @@ def with_provenance_of(model: object, original: object) -> Model:
 
     Examples
     --------
-    >>> slim = with_provenance_of("slim.onnx", "exported.onnx")
+    >>> exported = ow.open_model(network, example_inputs=data.example)
+    >>> slim = with_provenance_of("signs.onnx", exported)
     """
     source, changed = as_model(original), as_model(model)
     if not any(map(has_provenance, source.proto.graph.node)):
