@@ -15,7 +15,7 @@ import numpy as np
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
 from onnx_workbench.cntk.graph import edits, functions_below
-from onnx_workbench.cntk.inference import reduced_dynamic_axes
+from onnx_workbench.cntk.inference_rules import reduced_dynamic_axes
 from onnx_workbench.cntk.native_form import SIZED, native_graph
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_onnx import to_onnx

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk import inference
+from onnx_workbench.cntk import reshaping_rules
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.native_graph import (
@@ -166,7 +166,7 @@ def _top_k(function: Any) -> tuple[str, Dictionary]:
 
 
 def _reshape(function: Any) -> tuple[str, Dictionary]:
-    begin, end = inference.reshaped_axes(function)
+    begin, end = reshaping_rules.reshaped_axes(function)
     rank = function.inputs[0].rank
     new = Shape(function.attributes["newShape"])
     return "Reshape", {
@@ -181,12 +181,12 @@ def _into_output_shape(function: Any) -> tuple[str, Dictionary]:
 
 
 def _transpose(function: Any) -> tuple[str, Dictionary]:
-    order = inference.permutation(function)
+    order = reshaping_rules.permutation(function)
     return "TransposeAxes", {"axisVec": [_static(index, len(order)) for index in reversed(order)]}
 
 
 def _splice(function: Any) -> tuple[str, Dictionary]:
-    at, rank = inference.spliced_axis(function), len(function.output.shape)
+    at, rank = reshaping_rules.spliced_axis(function), len(function.output.shape)
     return "Splice", {"axis": _static(max(at, 0), rank)}
 
 
@@ -212,7 +212,7 @@ def _one_hot(function: Any) -> tuple[str, Dictionary]:
     return "OneHot", {
         "numClass": function.attributes["numClass"],
         "oneHotOutputSparse": bool(function.attributes["oneHotOutputSparse"]),
-        "onehotAxis": _static(inference.one_hot_axis(function), rank),
+        "onehotAxis": _static(reshaping_rules.one_hot_axis(function), rank),
     }
 
 

@@ -19,8 +19,8 @@ from onnx_workbench.cntk.native_graph import (
 )
 from onnx_workbench.cntk.native_values import FREE_DIMENSION
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, Names, refuse
+from onnx_workbench.cntk.onnx_rule_parts import DYNAMIC_AXIS, axes_of
 from onnx_workbench.cntk.onnx_rule_table import ALL_RULES, rule_for
-from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, axes_of
 from onnx_workbench.cntk.onnx_sequences import DELAYS, lower_recurrence
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text

@@ -21,7 +21,7 @@ from onnx_workbench.cntk.native_values import (
     SizeT,
     Value,
 )
-from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS
+from onnx_workbench.cntk.onnx_rule_parts import DYNAMIC_AXIS
 from onnx_workbench.cntk.ops.functions import Function, composite
 from onnx_workbench.cntk.primitive_codes import OPERATOR_CODES, primitive_code
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_values import Shape
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rules import Rule, elementwise, integers, like, number, row_axis
+from onnx_workbench.cntk.onnx_rule_parts import Rule, elementwise, integers, like, number, row_axis
 
 
 def _code(value: Emitted) -> int:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from onnx_workbench.cntk.onnx_more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
 from onnx_workbench.cntk.onnx_node import PREFIX, onnx_node
-from onnx_workbench.cntk.onnx_rules import RULES, Rule
+from onnx_workbench.cntk.onnx_rule_parts import Rule
+from onnx_workbench.cntk.onnx_rules import RULES
 from onnx_workbench.cntk.onnx_sequences import SEQUENCE_RULES
+from onnx_workbench.cntk.onnx_shape_rules import SHAPE_RULES
 from onnx_workbench.cntk.onnx_step_rules import STEP_RULES, with_dynamic_axes
 from onnx_workbench.cntk.onnx_windows import WINDOW_RULES, by_sample
 
 ALL_RULES: dict[str, Rule] = {
     **RULES,
+    **SHAPE_RULES,
     **WINDOW_RULES,
     **SEQUENCE_RULES,
     **MORE_RULES,
     **STEP_RULES,
     "BatchNormalization": by_sample(exact_normalization(RULES["BatchNormalization"])),
-    "Pad": with_symmetric_padding(RULES["Pad"]),
+    "Pad": with_symmetric_padding(SHAPE_RULES["Pad"]),
     "ReduceElements": with_dynamic_axes(RULES["ReduceElements"]),
 }
 

@@ -3,95 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-import numpy as np
 from onnx import TensorProto, helper
 
 from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_values import DATA_TYPES, NativeAxis, Shape
+from onnx_workbench.cntk.native_values import DATA_TYPES, NativeAxis
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-
-Rule = Callable[[Emitter, Primitive, list[Emitted]], list[Emitted]]
-
-# CNTK's marks for axes that are not static (CNTKLibrary.h).
-DYNAMIC_AXIS = 2147483647
-_ALL_STATIC_AXES, _END_STATIC_AXIS, _ALL_AXES = DYNAMIC_AXIS - 1, DYNAMIC_AXIS - 3, DYNAMIC_AXIS - 4
+from onnx_workbench.cntk.onnx_rule_parts import (
+    ALL_AXES,
+    ALL_STATIC_AXES,
+    DYNAMIC_AXIS,
+    Rule,
+    axes_of,
+    broadcast,
+    compare,
+    elementwise,
+    like,
+    number,
+    row_axis,
+    same,
+)
 
 _SMALLEST_LOGARITHM, _SMALLEST_ARGUMENT = -85.1, 1e-37  # CNTK's log never gives less
-
-
-def row_axis(axis: object, rank: int, primitive: Primitive) -> int:
-    """Return the row-major static axis that the file counts from the last."""
-    if not isinstance(axis, NativeAxis):
-        raise refuse(primitive, "its axis is missing.")
-    index = axis.index + rank if axis.index < 0 else axis.index
-    if not 0 <= index < rank:
-        raise refuse(primitive, f"its axis {axis.index} is not one of {rank} static axes.")
-    return rank - 1 - index
-
-
-def axes_of(primitive: Primitive) -> list[NativeAxis]:
-    """Return the axes of a primitive, one in old files, a list in younger ones."""
-    several = primitive.attributes.get("axisVec")
-    found = several if isinstance(several, list) else [primitive.attributes.get("axis")]
-    return [axis for axis in found if isinstance(axis, NativeAxis)]
-
-
-def integers(primitive: Primitive, key: str) -> list[int]:
-    """Return a list of whole numbers among the attributes."""
-    found = primitive.attributes.get(key)
-    return [int(item) for item in found if isinstance(item, int)] if isinstance(found, list) else []
-
-
-def number(primitive: Primitive, key: str, default: float) -> float:
-    """Return a number among the attributes."""
-    found = primitive.attributes.get(key, default)
-    return found if isinstance(found, (int, float)) else default
-
-
-def like(value: Emitted, name: str, shape: tuple[int, ...] | None = None) -> list[Emitted]:
-    """Return a new value with the dynamic axes and dtype of another, as the only output."""
-    return [Emitted(name, value.shape if shape is None else shape, value.axes, value.dtype)]
-
-
-def elementwise(op_type: str) -> Rule:
-    """Return the rule for an operator of one operand that ONNX has under another name, or the same."""
-
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        return like(inputs[0], emit.node(op_type, inputs[:1]))
-
-    return rule
-
-
-def broadcast(op_type: str) -> Rule:
-    """Return the rule for an operator of two operands that are broadcast."""
-
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        operands, shape, axes = emit.aligned(inputs)
-        return [Emitted(emit.node(op_type, operands), shape, axes, inputs[0].dtype)]
-
-    return rule
-
-
-def compare(op_type: str, *, negated: bool = False) -> Rule:
-    """Return the rule for a comparison, which gives 0 or 1 in the dtype of its operands."""
-
-    def rule(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        operands, shape, axes = emit.aligned(inputs)
-        name = emit.node(op_type, operands)
-        name = emit.node("Not", [name]) if negated else name
-        dtype = inputs[0].dtype
-        return [
-            Emitted(emit.node("Cast", [name], to=helper.np_dtype_to_tensor_dtype(dtype)), shape, axes, dtype)
-        ]
-
-    return rule
-
-
-def same(_emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """Return the operand itself."""
-    return inputs[:1]
 
 
 def _identity(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
@@ -131,126 +64,6 @@ def _over_all_axes(op_type: str) -> Rule:
     return rule
 
 
-def _transpose(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, attributes = inputs[0], primitive.attributes
-    order = list(range(x.rank))
-    if isinstance(several := attributes.get("axisVec"), list):
-        if len(several) != x.rank:
-            raise refuse(primitive, f"it permutes {len(several)} axes of {x.rank}.")
-        # The permutation is of column-major axes: both its order and its entries are turned round.
-        order = [row_axis(axis, x.rank, primitive) for axis in reversed(several)]
-    else:
-        a, b = (row_axis(attributes.get(key), x.rank, primitive) for key in ("axis1", "axis2"))
-        order[a], order[b] = order[b], order[a]
-    if sorted(order) != list(range(x.rank)):
-        raise refuse(primitive, "its axes are not a permutation.")
-    permutation = [*range(x.axes), *(axis + x.axes for axis in order)]
-    name = emit.node("Transpose", [x], perm=permutation)
-    return like(x, name, tuple(x.shape[axis] for axis in order))
-
-
-def _slice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, attributes = inputs[0], primitive.attributes
-    axes = axes_of(primitive)
-    if "axisVec" in attributes:
-        begins, ends = integers(primitive, "beginIndexVec"), integers(primitive, "endIndexVec")
-        strides = integers(primitive, "sliceStridesVec") or [1] * len(axes)
-    else:
-        begins, ends = [int(number(primitive, "beginIndex", 0))], [int(number(primitive, "endIndex", 0))]
-        strides = [int(number(primitive, "sliceStrides", 1))]
-    if not len(axes) == len(begins) == len(ends) == len(strides) or not axes:
-        raise refuse(primitive, "its axes and indices differ in number.")
-    if any(axis.index == DYNAMIC_AXIS for axis in axes):
-        raise refuse(primitive, "a slice of a dynamic axis is not written as ONNX yet.")
-    rows = [row_axis(axis, x.rank, primitive) for axis in axes]
-    shape, where = list(x.shape), []
-    for row, begin, end, stride in zip(rows, begins, ends, strides, strict=True):
-        stop = (1 << 62) if end == 0 else end
-        if stride < 0:
-            begin, stop = (-1, begin - x.shape[row] - 1) if begin == 0 else (stop - 1, begin - 1)
-        picked = range(*slice(begin, stop, stride or 1).indices(x.shape[row]))
-        shape[row] = len(picked)
-        where.append((begin, stop, row + x.axes, stride))
-    parameters = [emit.numbers(column) for column in zip(*where, strict=True)]
-    return like(x, emit.node("Slice", [x, *parameters]), tuple(shape))
-
-
-def _reshape(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, attributes = inputs[0], primitive.attributes
-    new = attributes.get("newShape")
-    if not isinstance(new, Shape):
-        raise refuse(primitive, "its new shape is missing.")
-    begin = _border(attributes.get("beginAxis"), 0, x.rank)
-    end = _border(attributes.get("endAxis"), x.rank, x.rank)
-    if not 0 <= begin <= end <= x.rank:
-        raise refuse(primitive, "the axes that it replaces are not there.")
-    first, last = x.rank - end, x.rank - begin  # borders between column-major axes, turned round
-    replaced, target = math.prod(x.shape[first:last]), list(new)
-    if -1 in target:
-        known = math.prod(n for n in target if n != -1)
-        target[target.index(-1)] = replaced // known if known > 0 else 0
-    return [emit.reshaped(x, (*x.shape[:first], *target, *x.shape[last:]))]
-
-
-def _border(axis: object, default: int, rank: int) -> int:
-    if not isinstance(axis, NativeAxis) or axis.index in {_END_STATIC_AXIS, -3}:
-        return default
-    return axis.index + rank if axis.index < 0 else axis.index
-
-
-def _squeeze(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x = inputs[0]
-    rows = {row_axis(axis, x.rank, primitive) for axis in axes_of(primitive)}
-    if not rows:
-        rows = {row for row, n in enumerate(x.shape) if n == 1}
-    return [emit.reshaped(x, [n for row, n in enumerate(x.shape) if row not in rows])]
-
-
-def _splice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    rank = max(value.rank for value in inputs)
-    axis = primitive.attributes.get("axis")
-    if isinstance(axis, NativeAxis) and axis.index >= rank:  # a new axis in front
-        rank = axis.index + 1
-        inputs = [emit.reshaped(value, (1,) * (rank - value.rank) + value.shape) for value in inputs]
-    row = row_axis(axis, rank, primitive)
-    axes = max(value.axes for value in inputs)
-    padded = [
-        value if value.rank == rank else emit.reshaped(value, (1,) * (rank - value.rank) + value.shape)
-        for value in inputs
-    ]
-    rest = [tuple(1 if i == row else n for i, n in enumerate(value.shape)) for value in padded]
-    try:
-        common = tuple(int(n) for n in np.broadcast_shapes(*rest))
-    except ValueError as error:
-        raise refuse(primitive, f"shapes {[value.shape for value in inputs]} cannot be joined.") from error
-    expanded = [_expanded(emit, value, common, row, axes, padded) for value in padded]
-    shape = tuple(sum(v.shape[row] for v in padded) if i == row else n for i, n in enumerate(common))
-    return [Emitted(emit.node("Concat", expanded, axis=row + axes), shape, axes, inputs[0].dtype)]
-
-
-def _expanded(
-    emit: Emitter, value: Emitted, common: tuple[int, ...], row: int, axes: int, others: list[Emitted]
-) -> str:
-    """Return the name of an operand in the size that joining it with others needs."""
-    target = tuple(value.shape[i] if i == row else n for i, n in enumerate(common))
-    if value.axes == axes and value.shape == target:
-        return value.name
-    if value.axes == axes:
-        return emit.node("Expand", [value, emit.numbers([1] * axes + list(target))])
-    carrier = next(other for other in others if other.axes == axes)
-    return expanded_like(emit, value, carrier, target)
-
-
-def expanded_like(emit: Emitter, value: Emitted, carrier: Emitted, shape: tuple[int, ...]) -> str:
-    """Return the name of a value with the dynamic axes of another and the static shape given."""
-    if value.axes and value.rank < len(shape):
-        value = emit.reshaped(value, (1,) * (len(shape) - value.rank) + value.shape)
-    later = value.axes == 1 and carrier.axes == 2
-    name = emit.node("Unsqueeze", [value, emit.numbers([1])]) if later else value.name
-    dynamic = emit.node("Shape", [carrier], start=0, end=carrier.axes)
-    return emit.node("Expand", [name, emit.node("Concat", [dynamic, emit.numbers(list(shape))], axis=0)])
-
-
 _REDUCTIONS = {
     "Sum": "ReduceSum",
     "LogSum": "ReduceLogSumExp",
@@ -273,8 +86,8 @@ def _reduce(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[
     axes = axes_of(primitive)
     if any(axis.index == DYNAMIC_AXIS for axis in axes):
         return _reduce_sequence(emit, primitive, x, op_type, axes)
-    every = any(axis.index in {_ALL_STATIC_AXES, _ALL_AXES} for axis in axes)
-    if every and any(axis.index == _ALL_AXES for axis in axes) and x.axes:
+    every = any(axis.index in {ALL_STATIC_AXES, ALL_AXES} for axis in axes)
+    if every and any(axis.index == ALL_AXES for axis in axes) and x.axes:
         raise refuse(primitive, "a reduction over the batch is not written as ONNX.")
     rows = range(x.rank) if every else sorted({row_axis(axis, x.rank, primitive) for axis in axes})
     if not rows:
@@ -425,52 +238,6 @@ def _cosine(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list
     return [emit.reshaped(quotient, ())]
 
 
-def _one_hot(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, classes = inputs[0], int(number(primitive, "numClass", 0))
-    axis = primitive.attributes.get("onehotAxis")
-    row = row_axis(axis, x.rank + 1, primitive)
-    index = emit.node("Cast", [x], to=TensorProto.INT64)
-    values = emit.array(np.array([0, 1], x.dtype), "off_and_on")
-    name = emit.node("OneHot", [index, emit.numbers([classes]), values], axis=row + x.axes)
-    return like(x, name, (*x.shape[:row], classes, *x.shape[row:]))
-
-
-def _gather(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    indices, data = inputs[:2]
-    if data.axes or "axis" in primitive.attributes or axes_of(primitive):
-        raise refuse(primitive, "only rows of a parameter or constant can be gathered.")
-    index = emit.node("Cast", [indices], to=TensorProto.INT64)
-    name = emit.node("Gather", [data, index], axis=0)
-    return [Emitted(name, indices.shape + data.shape[1:], indices.axes, data.dtype)]
-
-
-def _pad(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x = inputs[0]
-    head, foot = integers(primitive, "paddingHead")[::-1], integers(primitive, "paddingFoot")[::-1]
-    mode = int(number(primitive, "paddingMode", 0))
-    if len(head) != x.rank or len(foot) != x.rank or mode not in {0, 1}:
-        raise refuse(primitive, "its padding does not go with the operand, or is symmetric.")
-    dynamic = [0] * x.axes
-    amounts = emit.numbers([*dynamic, *head, *dynamic, *foot])
-    given: list[Emitted | str] = [x, amounts]
-    if mode == 0:
-        given.append(emit.scalar(number(primitive, "paddingConstantValue", 0), x.dtype))
-    name = emit.node("Pad", given, mode=("constant", "reflect")[mode])
-    return like(x, name, tuple(a + n + b for a, n, b in zip(head, x.shape, foot, strict=True)))
-
-
-def _top_k(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, count = inputs[0], int(number(primitive, "numItems", 1))
-    row = row_axis(primitive.attributes.get("axis"), x.rank, primitive)
-    values, indices = emit.names.new("top_values"), emit.names.new("top_indices")
-    emit.nodes.append(
-        helper.make_node("TopK", [x.name, emit.numbers([count])], [values, indices], axis=row + x.axes)
-    )
-    shape = tuple(count if i == row else n for i, n in enumerate(x.shape))
-    index = emit.node("Cast", [indices], to=helper.np_dtype_to_tensor_dtype(x.dtype))
-    return [*like(x, values, shape), *like(x, index, shape)]
-
-
 def _cast(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
     x, code = inputs[0], int(number(primitive, "newDataType", 0))
     if code not in DATA_TYPES:
@@ -495,10 +262,7 @@ RULES: dict[str, Rule] = {
     "Softmax": _over_all_axes("Softmax"),
     "LogSoftmax": _over_all_axes("LogSoftmax"),
     "Hardmax": _over_all_axes("Hardmax"),
-    "TransposeAxes": _transpose,
-    "Slice": _slice,
     "Dropout": same,
-    "Reshape": _reshape,
     "SumAll": _sum_all,
     "Plus": broadcast("Add"),
     "Minus": broadcast("Sub"),
@@ -519,17 +283,11 @@ RULES: dict[str, Rule] = {
     "BatchNormalization": _batch_normalization,
     "Clip": _clip,
     "Select": _select,
-    "Splice": _splice,
     "LogPlus": _log_plus,
     "Pass": same,
     "NoOp": _identity,
     "StopGradient": same,
     "ELU": elementwise("Elu"),
-    "OneHot": _one_hot,
-    "Gather": _gather,
-    "Pad": _pad,
-    "TopK": _top_k,
-    "Squeeze": _squeeze,
     "Cast": _cast,
     **{
         name: elementwise(name)

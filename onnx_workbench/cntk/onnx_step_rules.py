@@ -6,9 +6,8 @@ from onnx import TensorProto, helper
 
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rules import DYNAMIC_AXIS, Rule, axes_of, number
+from onnx_workbench.cntk.onnx_rule_parts import ALL_AXES, DYNAMIC_AXIS, Rule, axes_of, number
 
-_ALL_AXES = DYNAMIC_AXIS - 4
 _REDUCTIONS = {
     "Sum": "ReduceSum",
     "LogSum": "ReduceLogSumExp",
@@ -128,7 +127,7 @@ def with_dynamic_axes(rule: Rule) -> Rule:
 
     def whole(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
         x, axes = inputs[0], axes_of(primitive)
-        everything = any(axis.index == _ALL_AXES for axis in axes) and x.axes > 0
+        everything = any(axis.index == ALL_AXES for axis in axes) and x.axes > 0
         dynamic = [axis for axis in axes if axis.index == DYNAMIC_AXIS]
         if not everything and not any(not axis.ordered for axis in dynamic):
             return rule(emit, primitive, inputs)

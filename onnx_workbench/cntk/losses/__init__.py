@@ -9,7 +9,8 @@ from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
-from onnx_workbench.cntk.ops.tensors import _one_reduction, reduce_sum, times_transpose
+from onnx_workbench.cntk.ops.reductions import _one_reduction, reduce_sum
+from onnx_workbench.cntk.ops.tensors import times_transpose
 
 __all__ = [
     "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "squared_error",

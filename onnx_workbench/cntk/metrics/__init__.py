@@ -8,7 +8,8 @@ from onnx_workbench.cntk.axis import axis_of
 from onnx_workbench.cntk.ops.elementwise import minus, not_equal
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type
-from onnx_workbench.cntk.ops.tensors import argmax, hardmax, times_transpose
+from onnx_workbench.cntk.ops.reductions import argmax, hardmax
+from onnx_workbench.cntk.ops.tensors import times_transpose
 from onnx_workbench.cntk.variables import Constant
 
 __all__ = ["classification_error", "edit_distance_error", "ndcg_at_1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onnx_workbench.cntk.errors import CntkTypeError
-from onnx_workbench.cntk.ops.tensors import slice as slice_of
+from onnx_workbench.cntk.ops.reshaping import slice as slice_of
 
 
 def indexed(x: Any, key: Any) -> Any:
@@ -32,7 +32,7 @@ def indexed(x: Any, key: Any) -> Any:
         elif isinstance(one, slice):
             begin, end, step = one.start or 0, one.stop or 0, one.step or 1
         elif isinstance(one, tuple | list):
-            from onnx_workbench.cntk.ops.tensors import splice
+            from onnx_workbench.cntk.ops.reshaping import splice
 
             parts = [slice_of(result, axis, index, index + 1) for index in one]
             result = splice(*parts, axis=axis)

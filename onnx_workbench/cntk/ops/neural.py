@@ -223,7 +223,7 @@ def local_response_normalization(
 ) -> Function:
     """Divide by a power of the squares of neighbouring channels (Krizhevsky and others, 2012)."""
     from onnx_workbench.cntk.ops.elementwise import element_divide, element_times, exp, log, plus
-    from onnx_workbench.cntk.ops.tensors import reshape
+    from onnx_workbench.cntk.ops.reshaping import reshape
 
     width = 2 * depth_radius + 1
     kernel = Constant(np.full((1, width, 1, 1), alpha / width), dtype=_variable(operand).dtype)

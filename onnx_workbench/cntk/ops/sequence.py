@@ -14,7 +14,7 @@ from onnx_workbench.cntk.ops.composition import alias
 from onnx_workbench.cntk.ops.elementwise import element_divide, element_times, exp, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type, operand
-from onnx_workbench.cntk.ops.tensors import _one_reduction
+from onnx_workbench.cntk.ops.reductions import _one_reduction
 from onnx_workbench.cntk.variables import Constant, Variable
 
 __all__ = [

@@ -1,0 +1,179 @@
+"""Shapes and axes of products, reductions and losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
+from onnx_workbench.cntk.inference_rules import (
+    ELEMENTWISE,
+    Shape,
+    axes,
+    broadcast,
+    checked_axis,
+    reduced_dynamic_axes,
+    shapes,
+    static_axes,
+    text_of,
+)
+from onnx_workbench.cntk.variables import (
+    FREE,
+    INFERRED,
+    UNKNOWN_SHAPE,
+    Parameter,
+    Variable,
+    is_known,
+)
+
+
+@shapes(*ELEMENTWISE)
+def _elementwise(function: Any) -> Shape:
+    return broadcast(function.op_name, function.inputs)
+
+
+@shapes("BatchNormalization")
+def _batch_normalization(function: Any) -> Shape:
+    x, *statistics = function.inputs
+    channels = (x.shape[0],) if function.attributes["spatial"] else x.shape
+    for one in statistics[:4]:
+        if INFERRED in one.shape:
+            one.resolve(channels)
+    return x.shape  # type: ignore[no-any-return]
+
+
+@shapes("Times")
+def _times(function: Any) -> Shape:
+    left, right = function.inputs
+    output_rank = function.attributes["outputRank"]
+    kept = right.shape[max(right.rank - output_rank, 0) :]
+    if not is_known(right.shape):
+        return UNKNOWN_SHAPE
+    if not is_known(left.shape):
+        # a recurrence is closed later: what comes in may be a vector
+        reduced = right.rank - output_rank
+        return kept if reduced <= 1 and INFERRED not in right.shape else UNKNOWN_SHAPE
+    reduced = right.rank - output_rank
+    if INFERRED in right.shape[:reduced]:
+        reduced = _fill_in_weights(function, left, right, output_rank)
+    elif INFERRED in left.shape and isinstance(left, Parameter):
+        filled = [*left.shape[: left.rank - reduced], *right.shape[:reduced]]
+        left.resolve(tuple(filled))
+    first = left.rank - reduced
+    inner, outer = left.shape[max(first, 0) :], right.shape[:reduced]
+    agree = len(inner) == len(outer) and all(
+        a == b or FREE in (a, b) for a, b in zip(inner, outer, strict=True)
+    )
+    if first < 0 or not agree:
+        raise CntkValueError(
+            f"Times: The {reduced} leading dimensions of the right operand with shape '{text_of(right.shape)}' do not "
+            f"match the left operand's trailing dimensions with shape '{text_of(left.shape)}'"
+        )
+    return (*left.shape[:first], *kept)
+
+
+def _fill_in_weights(function: Any, left: Variable, right: Any, output_rank: int) -> int:
+    """Give weights with an open axis the lengths of what they are multiplied with; return how many axes those are."""
+    kept = right.shape[right.rank - output_rank :]
+    map_rank = function.attributes["inferInputRankToMap"]
+    reduced = left.rank - map_rank if map_rank >= 0 else right.rank - output_rank
+    if not 0 <= reduced <= left.rank:
+        raise CntkValueError(
+            f"Times: the left operand '{left}' has {left.rank} axes; expected at least {abs(reduced)} for weights of "
+            f"shape '{text_of(right.shape)}'."
+        )
+    sizes = left.shape[left.rank - reduced :]
+    if FREE in sizes:
+        raise CntkRuntimeError(
+            f"Times: the shape of {right} cannot be inferred from the free axes of {left}."
+        )
+    right.resolve((*sizes, *kept))
+    return int(reduced)
+
+
+@shapes("TransposeTimes")
+def _transpose_times(function: Any) -> Shape:
+    left, right = function.inputs
+    if right.rank not in {1, 2} or left.rank < 1 or left.shape[-1] != right.shape[-1]:
+        raise CntkValueError(
+            f"TransposeTimes: the last axes of '{left}' and '{right}' must agree, the right one having one or two axes."
+        )
+    return (*left.shape[:-1], *(right.shape[:-1] or (1,)))
+
+
+# Reductions
+
+
+@shapes("ReduceElements")
+def _reduce(function: Any) -> Shape:
+    shape = function.inputs[0].shape
+    along = static_axes(function)
+    everything = any(axis is None or not axis.is_static_axis for axis in function.attributes["axisVec"])
+    if everything and len(along) == len(shape) and function.attributes["axisVec"] != []:
+        return (
+            ()
+            if any(
+                axis is None or axis.name in {"AllStaticAxes", "AllAxes"}
+                for axis in function.attributes["axisVec"]
+            )
+            else shape
+        )
+    if function.attributes["reductionKeepDimensions"]:
+        return tuple(1 if index in along else size for index, size in enumerate(shape))
+    return tuple(size for index, size in enumerate(shape) if index not in along)
+
+
+@axes("ReduceElements")
+def _reduce_axes(function: Any) -> tuple[Axis, ...]:
+    own = function.inputs[0].dynamic_axes
+    if own == UNKNOWN_AXES:
+        return UNKNOWN_AXES
+    batch, sequence = reduced_dynamic_axes(function)
+    return tuple(
+        axis
+        for axis in own
+        if not (axis.is_batch_axis and batch) and not (axis.is_sequence_axis and sequence)
+    )
+
+
+@shapes("TopK")
+def _top_k(function: Any) -> list[Shape]:
+    shape = list(function.inputs[0].shape)
+    shape[checked_axis(function.attributes["axis"], len(shape), function)] = function.attributes["numItems"]
+    return [tuple(shape)] * 2
+
+
+@shapes("CrossEntropyWithSoftmax")
+def _loss(function: Any) -> Shape:
+    if len(function.inputs) > 2:  # among the best: CNTK adds up the batch
+        return ()
+    x, target = function.inputs
+    if (
+        is_known(target.shape)
+        and target.rank
+        and x.rank
+        and target.shape[-1] != x.shape[-1]
+        and 1
+        not in {
+            target.shape[-1],
+            x.shape[-1],
+        }
+        and FREE not in {*x.shape, *target.shape}
+    ):
+        raise CntkRuntimeError(
+            f"{function.op_name}: the output '{x}' and the target '{target}' do not have the same shape."
+        )
+    return (*x.shape[:-1], 1) if x.rank > 1 else (1,)
+
+
+@shapes("ClassificationError", "LambdaRank", "NDCG")
+def _total(_function: Any) -> Shape:
+    return ()
+
+
+@axes("ClassificationError", "EditDistanceError", "NDCG", "LambdaRank")
+def _over_the_batch(function: Any) -> tuple[Axis, ...]:
+    return UNKNOWN_AXES if function.inputs[0].dynamic_axes == UNKNOWN_AXES else ()
+
+
+# Changes of shape
