@@ -13,6 +13,7 @@ from onnx_workbench.cntk import (
     logging,
     losses,
     metrics,
+    value_types,
     variables,
 )
 from onnx_workbench.cntk.axis import Axis
@@ -34,7 +35,7 @@ from onnx_workbench.cntk.ops import *
 from onnx_workbench.cntk.ops import sequence
 from onnx_workbench.cntk.variables import Constant, Parameter, Record, Variable
 
-InferredDimension, FreeDimension = variables.INFERRED, variables.FREE
+InferredDimension, FreeDimension = value_types.INFERRED, value_types.FREE
 
 __version__ = "2.7"
 """The CNTK whose ways these are."""

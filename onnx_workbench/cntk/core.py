@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from onnx_workbench.cntk.device import DeviceDescriptor, cpu
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
-from onnx_workbench.cntk.variables import Variable, dtype_of, shape_of
+from onnx_workbench.cntk.value_types import dtype_of, shape_of
+from onnx_workbench.cntk.variables import Variable
 
 __all__ = ["NDArrayView", "Value", "asarray", "asvalue"]
 

@@ -20,7 +20,8 @@ from onnx_workbench.cntk.native_form import SIZED, native_graph
 from onnx_workbench.cntk.native_graph import Primitive
 from onnx_workbench.cntk.native_onnx import to_onnx
 from onnx_workbench.cntk.onnx_step_rules import is_single
-from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable
+from onnx_workbench.cntk.value_types import FREE
+from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.runtime.backends import default_threads
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
-from onnx_workbench.cntk.variables import FREE, INFERRED, Variable
+from onnx_workbench.cntk.value_types import FREE, INFERRED
+from onnx_workbench.cntk.variables import Variable
 from onnx_workbench.core.formatting import clean_text
 
 Array = NDArray[Any]

@@ -15,7 +15,8 @@ from onnx_workbench.cntk.native_onnx import to_onnx
 from onnx_workbench.cntk.native_saving import dictionary_of
 from onnx_workbench.cntk.native_writing import serialize
 from onnx_workbench.cntk.onnx_functions import function_of_model
-from onnx_workbench.cntk.ops.functions import Function, ModelFormat
+from onnx_workbench.cntk.ops.choices import ModelFormat
+from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.core.content import HEAD_BYTES
 from onnx_workbench.core.errors import ModelFileError, ModelNotFoundError, WorkbenchWarning
 from onnx_workbench.core.files import write_atomic

@@ -7,7 +7,8 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.errors import CntkRuntimeError
-from onnx_workbench.cntk.variables import Constant, Parameter, Variable, is_known
+from onnx_workbench.cntk.value_types import is_known
+from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 
 _MOST_ROUNDS = 50
 

@@ -7,17 +7,14 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.variables import (
-    FREE,
-    INFERRED,
-    Constant,
-    Parameter,
-)
+from onnx_workbench.cntk.value_types import FREE, INFERRED
+from onnx_workbench.cntk.variables import Constant, Parameter
 
 Shape = tuple[int, ...]
-ELEMENTWISE = frozenset(
-    ["Plus", "Minus", "ElementTimes", "LogPlus", "Pow", "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "Select", "Clip"]
-)
+ELEMENTWISE = {
+    "Plus", "Minus", "ElementTimes", "LogPlus", "Pow", "Equal", "NotEqual", "Less", "LessEqual", "Greater",
+    "GreaterEqual", "Select", "Clip",
+}  # fmt: skip
 SHAPES: dict[str, Callable[[Any], Any]] = {}
 AXES: dict[str, Callable[[Any], tuple[Axis, ...]]] = {}
 

@@ -20,7 +20,8 @@ from onnx_workbench.cntk.native_graph import (
     Primitive,
 )
 from onnx_workbench.cntk.native_values import DATA_TYPE_CODES, Dictionary, NativeAxis, Shape, Value
-from onnx_workbench.cntk.variables import UNKNOWN_SHAPE, Constant, Parameter, Variable
+from onnx_workbench.cntk.value_types import UNKNOWN_SHAPE
+from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 
 _KINDS = {"Input": INPUT, "Parameter": PARAMETER, "Constant": CONSTANT, "Placeholder": PLACEHOLDER}
 _DYNAMIC = 2147483647

@@ -28,7 +28,8 @@ from onnx_workbench.cntk.graph import complete
 from onnx_workbench.cntk.native_onnx import OPSET
 from onnx_workbench.cntk.onnx_node import PREFIX
 from onnx_workbench.cntk.ops.functions import Function, composite, primitive
-from onnx_workbench.cntk.variables import FREE, Constant, Parameter, Variable, new_uid
+from onnx_workbench.cntk.value_types import FREE, new_uid
+from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.old_opsets import default_opset

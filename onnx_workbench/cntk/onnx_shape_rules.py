@@ -115,9 +115,9 @@ def _splice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[
         common = tuple(int(n) for n in np.broadcast_shapes(*rest))
     except ValueError as error:
         raise refuse(primitive, f"shapes {[value.shape for value in inputs]} cannot be joined.") from error
-    expanded = [expanded(emit, value, common, row, axes, padded) for value in padded]
+    widened = [expanded(emit, value, common, row, axes, padded) for value in padded]
     shape = tuple(sum(v.shape[row] for v in padded) if i == row else n for i, n in enumerate(common))
-    return [Emitted(emit.node("Concat", expanded, axis=row + axes), shape, axes, inputs[0].dtype)]
+    return [Emitted(emit.node("Concat", widened, axis=row + axes), shape, axes, inputs[0].dtype)]
 
 
 def _one_hot(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:

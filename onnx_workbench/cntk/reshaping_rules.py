@@ -9,10 +9,7 @@ from onnx_workbench.cntk import windows
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.inference_rules import Shape, checked_axis, shapes, static_axes, text_of
-from onnx_workbench.cntk.variables import (
-    FREE,
-    INFERRED,
-)
+from onnx_workbench.cntk.value_types import FREE, INFERRED
 
 
 @shapes("Reshape")

@@ -17,14 +17,8 @@ from onnx_workbench.cntk.inference_rules import (
     static_axes,
     text_of,
 )
-from onnx_workbench.cntk.variables import (
-    FREE,
-    INFERRED,
-    UNKNOWN_SHAPE,
-    Parameter,
-    Variable,
-    is_known,
-)
+from onnx_workbench.cntk.value_types import FREE, INFERRED, UNKNOWN_SHAPE, is_known
+from onnx_workbench.cntk.variables import Parameter, Variable
 
 
 @shapes(*ELEMENTWISE)

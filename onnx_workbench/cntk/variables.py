@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,196 +12,21 @@ from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.default_options import default_override_or, get_default_override
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.initializer import Initializer
+from onnx_workbench.cntk.tensor_operators import TensorOperators
+from onnx_workbench.cntk.value_types import (
+    FREE,
+    INFERRED,
+    UNKNOWN_SHAPE,
+    Record,
+    VariableType,
+    dtype_of,
+    dtype_of_or_none,
+    is_known,
+    new_uid,
+    shape_of,
+)
 
-INFERRED = -1
-UNKNOWN_SHAPE = (-2,)
-FREE = -3
-_counter = itertools.count(1)
-_DTYPES: dict[Any, type] = {
-    "float": np.float32,
-    "float32": np.float32,
-    "double": np.float64,
-    "float64": np.float64,
-    "float16": np.float16,
-    float: np.float64,
-    np.float16: np.float16,
-    np.float32: np.float32,
-    np.float64: np.float64,
-    np.int8: np.int8,
-    np.int16: np.int16,
-    "int8": np.int8,
-    "int16": np.int16,
-}
-
-
-def new_uid(kind: str) -> str:
-    """Return CNTK's kind of uid: the operator and a number that runs through the process."""
-    return f"{kind}{next(_counter)}"
-
-
-def dtype_of(dtype: Any) -> Any:
-    """Return the NumPy type for what callers pass as a dtype.
-
-    Raises
-    ------
-    CntkValueError
-        For a dtype that CNTK does not have.
-    """
-    try:
-        found = _DTYPES.get(dtype) or _DTYPES.get(np.dtype(dtype).type)
-    except TypeError:
-        found = None
-    if found is None:
-        raise CntkValueError(f'data type "{dtype}" is not supported; CNTK has float16, float32 and float64.')
-    return found
-
-
-def shape_of(shape: Any) -> tuple[int, ...]:
-    """Return a shape as a tuple of ints; one number is a vector."""
-    return (
-        (int(shape),) if isinstance(shape, int | float | np.generic) else tuple(int(size) for size in shape)
-    )
-
-
-def is_known(shape: tuple[int, ...]) -> bool:
-    """Tell whether a shape has a rank."""
-    return shape != UNKNOWN_SHAPE
-
-
-class Record(dict[str, Any]):
-    """A dictionary whose entries are attributes too, and which does not change."""
-
-    def __init__(self, **entries: Any) -> None:
-        super().__init__(entries)
-
-    def __getattr__(self, key: str) -> Any:
-        if key not in self:
-            raise AttributeError(f"record has no attribute '{key}'")
-        return self[key]
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        raise AttributeError("record is immutable")
-
-    def updated_with(self, **entries: Any) -> Record:
-        """Return a copy with some entries changed."""
-        return Record(**{**self, **entries})
-
-
-class _VariableType(Record):
-    """What `Tensor[...]` and `Sequence[...]` make: the arguments of `input_variable`."""
-
-    def __init__(
-        self,
-        shape: Any = None,
-        dtype: Any = None,
-        needs_gradient: bool | None = None,
-        is_sparse: bool | None = None,
-        dynamic_axes: Any = None,
-    ) -> None:
-        given = {
-            "shape": shape,
-            "dtype": dtype,
-            "needs_gradient": needs_gradient,
-            "is_sparse": is_sparse,
-            "dynamic_axes": dynamic_axes,
-        }
-        super().__init__(**{name: value for name, value in given.items() if value is not None})
-
-    def __call__(self) -> None:
-        raise CntkTypeError(
-            f"abstract type {self} cannot be instantiated; use 'input_variable(**{self})' instead"
-        )
-
-    def __str__(self) -> str:
-        shape, axes = self.get("shape", UNKNOWN_SHAPE), self.get("dynamic_axes", ())
-        dtype = self.get("dtype")
-        if self.get("is_sparse") and not axes:
-            raise CntkTypeError("Type: cannot be sparse and not have an axis")
-        if shape == UNKNOWN_SHAPE:
-            text = "tensor"
-        elif shape == ():
-            text = f"np.{np.dtype(dtype).name}" if dtype is not None else "float"
-        else:
-            wide = f"np.{np.dtype(dtype).name}," if dtype in {np.float64, np.float16} else ""
-            kind = "Sparse" if self.get("is_sparse") else "" if axes else "Parameter"
-            text = f"{kind}Tensor[{wide}{','.join(str(size) for size in shape)}]"
-        for axis in reversed(axes):
-            if axis.name != "defaultBatchAxis":
-                usual = axis.name in {"defaultDynamicAxis", "UnknownAxes"}
-                text = f"{'Sequence' if usual else f'SequenceOver[{axis.name}]'}[{text}]"
-        return text
-
-    @property
-    def shape_is_known(self) -> bool:
-        """Whether there is a shape."""
-        return self.get("shape") is not None and self["shape"] != UNKNOWN_SHAPE
-
-    @staticmethod
-    def _sanitize(given: Any) -> Any:
-        """Return the type for `float` and NumPy's numbers, which stand for scalars."""
-        if getattr(given, "__module__", "") == "typing" or getattr(given, "__origin__", None) is not None:
-            raise CntkTypeError(
-                "Python's typing.Sequence is not a valid CNTK type; use cntk.layers.typing.Sequence instead"
-            )
-        if isinstance(given, type) and given in {float, np.float16, np.float32, np.float64}:
-            dtype = None if given is float else given
-            axes = [Axis.default_batch_axis()]
-            return _VariableType(shape=(), dtype=dtype, is_sparse=False, dynamic_axes=axes)
-        return given
-
-
-class TensorOperators:
-    """The operators of Python that variables and functions share."""
-
-    def __add__(self, other: Any) -> Any:
-        return _ops().plus(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _ops().plus(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return _ops().minus(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _ops().minus(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return _ops().element_times(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return _ops().element_times(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _ops().element_divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _ops().element_divide(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return _ops().times(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return _ops().times(other, self)
-
-    def __abs__(self) -> Any:
-        return _ops().abs(self)
-
-    def __neg__(self) -> Any:
-        return _ops().negate(self)
-
-    def __getitem__(self, key: Any) -> Any:
-        from onnx_workbench.cntk.ops.indexing import indexed
-
-        return indexed(self, key)
-
-    __array_priority__ = 1000
-    __array_ufunc__ = None  # NumPy leaves `array + variable` to the variable
-
-
-def _ops() -> Any:
-    from onnx_workbench.cntk import ops
-
-    return ops
+__all__ = ["Constant", "Parameter", "Record", "Variable"]
 
 
 class Variable(TensorOperators):
@@ -212,7 +35,7 @@ class Variable(TensorOperators):
     Shapes are without the dynamic axes; see `dynamic_axes`.
     """
 
-    _Type = _VariableType
+    _Type = VariableType
 
     def __init__(
         self,
@@ -309,11 +132,11 @@ class Variable(TensorOperators):
         return self._owner
 
     @property
-    def _type(self) -> _VariableType:
-        return _VariableType(self.shape, self.dtype, self.needs_gradient, self.is_sparse, self.dynamic_axes)
+    def _type(self) -> VariableType:
+        return VariableType(self.shape, self.dtype, self.needs_gradient, self.is_sparse, self.dynamic_axes)
 
     @property
-    def type(self) -> _VariableType:
+    def type(self) -> VariableType:
         """Shape, dtype and axes together."""
         return self._type
 
@@ -481,14 +304,6 @@ class Constant(_Kept):
             self._keep(array)
 
 
-def dtype_of_or_none(dtype: Any) -> Any:
-    """Return the NumPy type for a dtype, or None where CNTK has none."""
-    try:
-        return dtype_of(dtype)
-    except CntkValueError:
-        return None
-
-
 def _array_of(value: Any, dtype: Any, shape: Any) -> NDArray[Any]:
     value = value.asarray() if hasattr(value, "asarray") else value
     array = np.array(value, dtype=dtype_of(dtype))
@@ -500,23 +315,3 @@ def _array_of(value: Any, dtype: Any, shape: Any) -> NDArray[Any]:
             else np.broadcast_to(array, wanted).copy()
         )
     return array
-
-
-def as_float(value: Any, dtype: Any) -> NDArray[Any]:
-    """Return data as an array of a dtype; integers and bools are cast with a warning, other kinds are refused."""
-    array = np.asarray(value)
-    if array.dtype == dtype:
-        return array
-    if array.dtype.kind in "ib" or array.dtype in {
-        np.dtype(one) for one in (np.float16, np.float32, np.float64)
-    }:
-        if array.dtype != dtype and array.dtype.kind != "b":
-            warnings.warn(
-                f'your data is of type "{array.dtype}", but your input variable expects "{np.dtype(dtype)}"; '
-                "please convert your data beforehand to speed up evaluation.",
-                stacklevel=2,
-            )
-        return array.astype(dtype)
-    raise CntkValueError(
-        f"only integer, bool, float32, float64 and float16 are supported, you gave {array.dtype}"
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.variables import FREE, INFERRED, UNKNOWN_SHAPE
+from onnx_workbench.cntk.value_types import FREE, INFERRED, UNKNOWN_SHAPE
 
 Shape = tuple[int, ...]
 

@@ -22,7 +22,8 @@ from onnx_workbench.cntk.native_file import read_buffer
 from onnx_workbench.cntk.native_functions import function_of
 from onnx_workbench.cntk.native_saving import dictionary_of
 from onnx_workbench.cntk.native_writing import serialize
-from onnx_workbench.cntk.ops.functions import Function, ModelFormat
+from onnx_workbench.cntk.ops.choices import ModelFormat
+from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.core.errors import ModelFileError, WorkbenchWarning
 
 MODELS = zipfile.ZipFile(FOLDER / "models.zip")

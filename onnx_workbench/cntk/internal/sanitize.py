@@ -10,7 +10,8 @@ from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import operand
-from onnx_workbench.cntk.variables import Variable, dtype_of, shape_of
+from onnx_workbench.cntk.value_types import dtype_of, shape_of
+from onnx_workbench.cntk.variables import Variable
 
 __all__ = [
     "_as_tuple", "_value_as_sequence_or_array", "is_byte_buffer", "is_string", "sanitize_2d_number", "sanitize_axis",

@@ -12,7 +12,8 @@ from onnx_workbench.cntk.ops.composition import outputs_of
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type, operand
 from onnx_workbench.cntk.seeds import AUTO
-from onnx_workbench.cntk.variables import Constant, dtype_of
+from onnx_workbench.cntk.value_types import dtype_of
+from onnx_workbench.cntk.variables import Constant
 
 __all__ = [
     "abs", "acos", "asin", "asinh", "atan", "atanh", "cast", "ceil", "clip", "cos", "cosh", "dropout", "element_and",

@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from enum import Enum, unique
 from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES
-from onnx_workbench.cntk.default_options import default_options
 from onnx_workbench.cntk.errors import (
     CntkRuntimeError,
     CntkTypeError,
-    CntkValueError,
     UnsupportedOperatorError,
 )
 from onnx_workbench.cntk.graph import Copier, complete, edits, functions_below, leaves_of
-from onnx_workbench.cntk.variables import TensorOperators, Variable, new_uid, shape_of
+from onnx_workbench.cntk.ops.choices import CloneMethod, ModelFormat
+from onnx_workbench.cntk.ops.function_description import FunctionDescription
+from onnx_workbench.cntk.value_types import new_uid, shape_of
+from onnx_workbench.cntk.variables import Variable
 
 __all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "UserFunction", "load_model"]
 
 
-@unique
-class ModelFormat(Enum):
-    """How a model is kept in a file."""
-
-    CNTKv2 = 0
-    ONNX = 1
-
-
-@unique
-class CloneMethod(Enum):
-    """What becomes of parameters in a clone."""
-
-    share = "share"
-    clone = "clone"
-    freeze = "freeze"
-
-
-class Function(TensorOperators):
+class Function(FunctionDescription):
     """A graph with outputs: a composite of everything below its root, or one primitive or block.
 
     Called on variables it returns a new graph, called on arrays it computes. `Function(python_function)`, or the
     same as a decorator, makes one of a Python function by calling it once on placeholders.
     """
 
-    _under_construction: list[Variable] = []  # noqa: RUF012 - shared on purpose
-
     def __new__(cls, *args: Any, **_: Any) -> Any:  # noqa: D102
         if args and callable(args[0]) and not isinstance(args[0], Function | str):
-            return _from_python(args[0])
+            from onnx_workbench.cntk.ops.python_functions import from_python
+
+            return from_python(args[0])
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,153 +75,6 @@ class Function(TensorOperators):
 
     def _output_name(self, number: int) -> str:
         return self._block.outputs[number].name if self._block else ""
-
-    # What it is
-
-    @property
-    def is_composite(self) -> bool:
-        """Whether it is a whole graph."""
-        return self._root is not None
-
-    @property
-    def is_primitive(self) -> bool:
-        """Whether it is one operator."""
-        return self._root is None
-
-    @property
-    def is_block(self) -> bool:
-        """Whether it is a graph shown as one operator."""
-        return self._block is not None if self._root is None else False
-
-    @property
-    def root_function(self) -> Any:
-        """The primitive or block that computes the outputs."""
-        return self._root if self._root is not None else self
-
-    @property
-    def block_root(self) -> Any:
-        """The root of the graph inside a block."""
-        if not self.root_function._block:
-            raise CntkRuntimeError("block_root: this Function is no block.")
-        return self.root_function._block.root_function
-
-    @property
-    def block_composite(self) -> Any:
-        """The graph inside a block."""
-        return self.root_function._block
-
-    @property
-    def block_arguments_mapping(self) -> list[tuple[Variable, Variable]]:
-        """Placeholders inside a block, each with what stands for it outside."""
-        return list(self.root_function._block_map)
-
-    @property
-    def op_name(self) -> str:
-        """The operator's name."""
-        return "CompositeFunctionOpName" if self.is_composite else self._op_name
-
-    @property
-    def name(self) -> str:
-        """The name given, or nothing."""
-        return self._root.name if self._root is not None else self._name
-
-    @name.setter
-    def name(self, new: str) -> None:
-        if self.name:
-            raise CntkValueError(f"The Function is named {self.name!r} already; a name cannot be changed.")
-        self.root_function._name = new
-        if len(self.root_function._made) == 1:
-            self.root_function._made[0]._name = new
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Fixed arguments of the operator, by CNTK's names."""
-        return self.root_function._attributes  # type: ignore[no-any-return]
-
-    def set_attribute(self, name: str, value: Any) -> None:
-        """Change a fixed argument of the operator, such as ``dropoutRate``."""
-        if name not in self.root_function._attributes:
-            raise CntkValueError(
-                f"{self.root_function.op_name} has no attribute {name!r}; it has "
-                f"{', '.join(self.root_function._attributes) or 'none'}."
-            )
-        self.root_function._attributes[name] = value
-        self.root_function._cache = {}
-
-    @property
-    def custom_attributes(self) -> dict[str, Any]:
-        """What users keep with a function."""
-        return self.root_function._custom  # type: ignore[no-any-return]
-
-    @custom_attributes.setter
-    def custom_attributes(self, values: dict[str, Any] | None) -> None:
-        if not isinstance(values or {}, dict):
-            raise CntkTypeError("values must be a dictionary")
-        self.root_function._custom = dict(values or {})
-
-    # What it reads and computes
-
-    @property
-    def inputs(self) -> tuple[Variable, ...]:
-        """Operands of a primitive; leaves of a composite."""
-        if self._root is not None:
-            return tuple(leaves_of(self._root))
-        if self._block is None:
-            return tuple(self._operands)
-        inner = {placeholder for placeholder, _ in self._block_map}
-        leaves = leaves_of(self._block.root_function, inside_block=True)
-        own = [leaf for leaf in leaves if leaf not in inner]
-        mapped = [outer for _, outer in self._block_map]
-        return tuple(dict.fromkeys([*(leaf for leaf in own if leaf not in mapped), *mapped]))
-
-    @property
-    def outputs(self) -> tuple[Variable, ...]:
-        """What it computes."""
-        if self._root is not None:
-            return self._root.outputs  # type: ignore[no-any-return]
-        return tuple(self._operands) if self._op_name == "Combine" else tuple(self._made)
-
-    @property
-    def output(self) -> Variable:
-        """What it computes, if that is one thing."""
-        if len(self.outputs) != 1:
-            raise CntkRuntimeError(
-                f"Output: this Function has {len(self.outputs)} outputs; choose one of .outputs: "
-                f"{', '.join(map(str, self.outputs))}."
-            )
-        return self.outputs[0]
-
-    @property
-    def arguments(self) -> tuple[Variable, ...]:
-        """Inputs and placeholders: what a call must give."""
-        own = (leaf for leaf in self.inputs if leaf.is_input or leaf.is_placeholder or leaf.is_output)
-        return tuple(dict.fromkeys(own))
-
-    @property
-    def parameters(self) -> tuple[Variable, ...]:
-        """What is learnt."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_parameter)
-
-    @property
-    def constants(self) -> tuple[Variable, ...]:
-        """What stays."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_constant)
-
-    @property
-    def placeholders(self) -> tuple[Variable, ...]:
-        """What waits for something to take its place."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_placeholder)
-
-    @property
-    def signature(self) -> tuple[Variable, ...]:
-        """The arguments, without those of a Python function that is just being turned into a Function."""
-        hidden = Function._under_construction
-        return tuple(argument for argument in self.arguments if not any(argument is one for one in hidden))
-
-    @property
-    def type(self) -> Any:
-        """Shape, dtype and axes of the only output."""
-        return self.output.type
 
     def infer(self, *, lenient: bool) -> bool:
         """Work out shape, dtype and axes of the outputs of this primitive; tell whether they changed."""
@@ -620,85 +455,11 @@ def check_types(given: dict[Variable, Any]) -> None:
             )
 
 
-def _argument(name: str, annotation: Any) -> Variable:
-    from onnx_workbench.cntk.ops.inputs import input_variable, placeholder
-
-    kind = Variable._Type._sanitize(annotation)
-    return input_variable(name=name, **kind) if isinstance(kind, Variable._Type) else placeholder(name=name)
-
-
-def _from_python(
-    function: Callable[..., Any], *, make_block: bool = False, op_name: str = "", name: str = ""
-) -> Function:
-    """Call a Python function once, on placeholders, and return the graph it made."""
-    signature = inspect.signature(function)
-    kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    names = [p.name for p in signature.parameters.values() if p.kind in kinds and p.default is p.empty]
-    types = getattr(function, "__annotations__", {})
-    types = {key: kind for key, kind in types.items() if isinstance(kind, Variable._Type | type)}
-    with default_options(pure=True):
-        arguments = [_argument(one, types.get(one)) for one in names]
-        if make_block:
-            inner = [_argument(one, types.get(one)) for one in names]
-            graph = _called(function, inner)
-            made = block(graph, list(zip(inner, arguments, strict=True)), op_name, name)
-        else:
-            made = _called(function, arguments)
-            order = [argument.name for argument in made.signature]
-            if set(order) == set(names) and order != names:
-                made = _called(function, list(_tuple_of(arguments)))
-    _check_arguments(made, arguments, getattr(function, "__name__", "?"))
-    return made
-
-
-def _tuple_of(arguments: list[Variable]) -> tuple[Variable, ...]:
-    """Pass arguments through one block, so that their order is that of the Python function."""
-    from onnx_workbench.cntk.ops.inputs import placeholder
-
-    inner = [placeholder(name=argument.name) for argument in arguments]
-    graph = composite(primitive("Combine", list(inner)))
-    return block(graph, list(zip(inner, arguments, strict=True)), "Tuple").outputs
-
-
-def _called(function: Callable[..., Any], arguments: list[Variable]) -> Function:
-    from onnx_workbench.cntk.ops.composition import alias, combine
-
-    Function._under_construction.extend(arguments)
-    try:
-        out = function(*arguments)
-    finally:
-        del Function._under_construction[-len(arguments) :]
-    if out is None:
-        raise CntkTypeError(f"CNTK Function '{getattr(function, '__name__', '?')}' must return a value")
-    if not isinstance(out, tuple):
-        return combine([out]) if isinstance(out, Variable) else out
-    seen: list[Any] = []
-    for one in out:
-        one = combine([one]) if isinstance(one, Variable) else one
-        seen.append(alias(one) if any(one is other for other in seen) else one)
-    return combine(seen)
-
-
-def _check_arguments(made: Function, arguments: list[Variable], name: str) -> None:
-    found, wanted = set(made.signature), set(arguments)
-    if len(made.signature) == len(arguments):
-        return
-    missing = sorted(one.name for one in found - wanted)
-    if missing:
-        raise CntkTypeError(
-            f"CNTK Function '{name}' has {len(missing)} missing arguments ({', '.join(missing)}), which is currently "
-            "not supported"
-        )
-    unused = sorted(one.name for one in wanted - found)
-    raise CntkTypeError(
-        f"CNTK Function '{name}' has {len(unused)} unused arguments ({', '.join(unused)}), which is currently not "
-        "supported"
-    )
-
-
 def BlockFunction(op_name: str, name: str) -> Callable[[Callable[..., Any]], Function]:
     """Decorate a Python function to make a block of it."""
-    return lambda function: _from_python(function, make_block=True, op_name=op_name, name=name)
+    from onnx_workbench.cntk.ops.python_functions import from_python
+
+    return lambda function: from_python(function, make_block=True, op_name=op_name, name=name)
 
 
 load_model = Function.load

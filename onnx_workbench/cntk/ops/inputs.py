@@ -9,7 +9,8 @@ import numpy as np
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis, axis_of
 from onnx_workbench.cntk.default_options import default_override_or, get_default_override
 from onnx_workbench.cntk.errors import CntkValueError
-from onnx_workbench.cntk.variables import UNKNOWN_SHAPE, Constant, Parameter, Variable, dtype_of, shape_of
+from onnx_workbench.cntk.value_types import UNKNOWN_SHAPE, dtype_of, shape_of
+from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 
 __all__ = ["constant", "input", "input_variable", "output_variable", "parameter", "placeholder"]
 

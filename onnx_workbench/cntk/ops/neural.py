@@ -10,7 +10,8 @@ import numpy as np
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
-from onnx_workbench.cntk.variables import Constant, shape_of
+from onnx_workbench.cntk.value_types import shape_of
+from onnx_workbench.cntk.variables import Constant
 
 __all__ = [
     "AVG_POOLING", "MAX_POOLING", "MAX_UNPOOLING", "batch_normalization", "convolution", "convolution_transpose",

@@ -8,7 +8,8 @@ import numpy as np
 
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.functions import Function, block, composite, primitive
-from onnx_workbench.cntk.variables import Constant, Variable, dtype_of_or_none
+from onnx_workbench.cntk.value_types import dtype_of_or_none
+from onnx_workbench.cntk.variables import Constant, Variable
 
 
 def data_type(*values: Any) -> Any:

@@ -9,7 +9,7 @@ from onnx_workbench.cntk.ops.elementwise import element_divide, exp, log, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
 from onnx_workbench.cntk.ops.reshaping import reshape
-from onnx_workbench.cntk.variables import is_known
+from onnx_workbench.cntk.value_types import is_known
 
 __all__ = [
     "argmax",

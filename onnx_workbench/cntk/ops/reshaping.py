@@ -8,9 +8,8 @@ from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.functions import Function
-from onnx_workbench.cntk.ops.operands import apply, as_block_of
-from onnx_workbench.cntk.ops.tensors import _variable
-from onnx_workbench.cntk.variables import shape_of
+from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
+from onnx_workbench.cntk.value_types import shape_of
 
 __all__ = [
     "CONSTANT_PAD",
@@ -237,7 +236,7 @@ def _block_size(block_size: Any) -> int:
 
 
 def _picture(op_name: str, x: Any) -> tuple[int, int, int]:
-    variable = _variable(x)
+    variable = operand(x)
     if variable.rank != 3 or min(variable.shape) < 1:
         raise CntkValueError(f"{op_name}: expected (channels, height, width); got '{variable}'.")
     channels, height, width = variable.shape

@@ -11,7 +11,8 @@ from onnx_workbench.cntk.ops.elementwise import element_divide, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
 from onnx_workbench.cntk.ops.reductions import reduce_mean
-from onnx_workbench.cntk.variables import Constant, is_known
+from onnx_workbench.cntk.value_types import is_known
+from onnx_workbench.cntk.variables import Constant
 
 __all__ = [
     "TIMES_NO_INFERRED_INPUT_RANK",
