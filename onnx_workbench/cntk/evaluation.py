@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from onnx_workbench.cntk.as_onnx.step_rules import is_single
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
 from onnx_workbench.cntk.graph import edits, functions_below
-from onnx_workbench.cntk.inference_rules import reduced_dynamic_axes
-from onnx_workbench.cntk.native_form import SIZED, native_graph
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_onnx import to_onnx
-from onnx_workbench.cntk.onnx_step_rules import is_single
+from onnx_workbench.cntk.inference.registry import reduced_dynamic_axes
+from onnx_workbench.cntk.native.as_onnx import to_onnx
+from onnx_workbench.cntk.native.form import SIZED, native_graph
+from onnx_workbench.cntk.native.graph import Primitive
 from onnx_workbench.cntk.value_types import FREE
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.runtime.backends import default_threads

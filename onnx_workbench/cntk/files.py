@@ -7,14 +7,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from onnx_workbench.cntk import native_file
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
-from onnx_workbench.cntk.native_form import native_graph
-from onnx_workbench.cntk.native_functions import function_of
-from onnx_workbench.cntk.native_onnx import to_onnx
-from onnx_workbench.cntk.native_saving import dictionary_of
-from onnx_workbench.cntk.native_writing import serialize
-from onnx_workbench.cntk.onnx_functions import function_of_model
+from onnx_workbench.cntk.from_onnx import function_of_model
+from onnx_workbench.cntk.native import file as native_file
+from onnx_workbench.cntk.native.as_onnx import to_onnx
+from onnx_workbench.cntk.native.form import native_graph
+from onnx_workbench.cntk.native.functions import function_of
+from onnx_workbench.cntk.native.saving import dictionary_of
+from onnx_workbench.cntk.native.writing import serialize
 from onnx_workbench.cntk.ops.choices import ModelFormat
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.core.content import HEAD_BYTES

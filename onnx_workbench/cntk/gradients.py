@@ -114,7 +114,7 @@ class _Whole:
         """Run one group of samples and follow it back."""
         import torch
 
-        from onnx_workbench.cntk.torch_graph import run_model
+        from onnx_workbench.cntk.as_torch.graph import run_model
 
         inputs = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in feeds.items()}
         leaves = {leaf: torch.from_numpy(np.array(value)) for leaf, value in self.weights.items()}

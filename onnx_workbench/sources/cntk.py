@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from onnx_workbench.cntk import native_file
-from onnx_workbench.cntk.native_graph import read_graph
-from onnx_workbench.cntk.native_onnx import primitives_as_nodes, to_onnx
+from onnx_workbench.cntk.native import file as native_file
+from onnx_workbench.cntk.native.as_onnx import primitives_as_nodes, to_onnx
+from onnx_workbench.cntk.native.graph import read_graph
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.model import Model

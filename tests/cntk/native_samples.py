@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk.native_values import (
+from onnx_workbench.cntk.native.values import (
     DATA_TYPE_CODES,
     Dictionary,
     NativeAxis,

@@ -18,10 +18,10 @@ import onnx_workbench as ow
 from onnx_workbench.cntk import ops
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.logging import graph
-from onnx_workbench.cntk.native_file import read_buffer
-from onnx_workbench.cntk.native_functions import function_of
-from onnx_workbench.cntk.native_saving import dictionary_of
-from onnx_workbench.cntk.native_writing import serialize
+from onnx_workbench.cntk.native.file import read_buffer
+from onnx_workbench.cntk.native.functions import function_of
+from onnx_workbench.cntk.native.saving import dictionary_of
+from onnx_workbench.cntk.native.writing import serialize
 from onnx_workbench.cntk.ops.choices import ModelFormat
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.core.errors import ModelFileError, WorkbenchWarning

@@ -12,9 +12,9 @@ import pytest
 from cntk_proto import PROTO, plain
 from native_samples import DATA, as_proto_has_it, every_kind, real_files
 
-from onnx_workbench.cntk.native_file import is_native, read_buffer, read_file
-from onnx_workbench.cntk.native_values import StoredArray
-from onnx_workbench.cntk.native_writing import serialize
+from onnx_workbench.cntk.native.file import is_native, read_buffer, read_file
+from onnx_workbench.cntk.native.values import StoredArray
+from onnx_workbench.cntk.native.writing import serialize
 from onnx_workbench.core.errors import ExportError, ModelFileError
 from onnx_workbench.core.wire import field_header
 

@@ -10,9 +10,9 @@ from cntk_recorded_models import FOLDER, structures, variable, without_counters
 from native_samples import DATA, real_files
 
 from onnx_workbench.cntk.logging import graph
-from onnx_workbench.cntk.native_file import read_buffer, read_file
-from onnx_workbench.cntk.native_functions import function_of
-from onnx_workbench.cntk.native_values import Shape
+from onnx_workbench.cntk.native.file import read_buffer, read_file
+from onnx_workbench.cntk.native.functions import function_of
+from onnx_workbench.cntk.native.values import Shape
 from onnx_workbench.core.errors import ModelFileError
 
 MODELS = zipfile.ZipFile(FOLDER / "models.zip")

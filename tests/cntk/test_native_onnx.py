@@ -13,9 +13,9 @@ import pytest
 from onnx import checker
 
 import onnx_workbench as ow
-from onnx_workbench.cntk import native_file
-from onnx_workbench.cntk.native_graph import read_graph
-from onnx_workbench.cntk.native_onnx import supported_operators
+from onnx_workbench.cntk.native import file as native_file
+from onnx_workbench.cntk.native.as_onnx import supported_operators
+from onnx_workbench.cntk.native.graph import read_graph
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError
 
 RECORDED = zipfile.ZipFile(Path(__file__).parent / "recorded" / "native" / "primitives.zip")
@@ -84,8 +84,8 @@ def test_names_of_inputs_blocks_and_outputs_are_kept():
 def test_large_weights_stay_in_the_file_and_are_written_into_the_copy(tmp_path):
     rng = np.random.default_rng(0)
     graph = native_file.read_buffer(content("dense"))
-    from onnx_workbench.cntk.native_values import Shape, StoredArray
-    from onnx_workbench.cntk.native_writing import serialize
+    from onnx_workbench.cntk.native.values import Shape, StoredArray
+    from onnx_workbench.cntk.native.writing import serialize
 
     weights = rng.normal(size=(4, 500)).astype(np.float32)
     for variable in graph["inputs"]:
@@ -148,7 +148,7 @@ def test_the_operators_said_to_be_supported_are_recorded():
 
 
 def changed(case: str, change) -> bytes:
-    from onnx_workbench.cntk.native_writing import serialize
+    from onnx_workbench.cntk.native.writing import serialize
 
     dictionary = native_file.read_buffer(content(case))
     change(dictionary)

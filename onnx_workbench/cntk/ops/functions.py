@@ -78,7 +78,7 @@ class Function(FunctionDescription):
 
     def infer(self, *, lenient: bool) -> bool:
         """Work out shape, dtype and axes of the outputs of this primitive; tell whether they changed."""
-        from onnx_workbench.cntk.inference import infer
+        from onnx_workbench.cntk.inference.infer import infer
 
         return infer(self, lenient=lenient)
 

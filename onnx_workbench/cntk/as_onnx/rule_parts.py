@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from onnx import helper
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_values import NativeAxis
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.native.values import NativeAxis
 
 Rule = Callable[[Emitter, Primitive, list[Emitted]], list[Emitted]]
 

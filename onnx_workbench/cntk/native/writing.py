@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.cntk.native_file import SPLIT_MAGIC
-from onnx_workbench.cntk.native_values import (
+from onnx_workbench.cntk.native.file import SPLIT_MAGIC
+from onnx_workbench.cntk.native.values import (
     DATA_TYPE_CODES,
     DATA_TYPES,
     Dictionary,

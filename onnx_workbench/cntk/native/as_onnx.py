@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper
 
-from onnx_workbench.cntk.native_graph import (
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, Names, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS, axes_of
+from onnx_workbench.cntk.as_onnx.rule_table import ALL_RULES, rule_for
+from onnx_workbench.cntk.as_onnx.sequences import DELAYS, lower_recurrence
+from onnx_workbench.cntk.native.graph import (
     CONSTANT,
     INPUT,
     PARAMETER,
@@ -17,11 +21,7 @@ from onnx_workbench.cntk.native_graph import (
     NativeGraph,
     Primitive,
 )
-from onnx_workbench.cntk.native_values import FREE_DIMENSION
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, Names, refuse
-from onnx_workbench.cntk.onnx_rule_parts import DYNAMIC_AXIS, axes_of
-from onnx_workbench.cntk.onnx_rule_table import ALL_RULES, rule_for
-from onnx_workbench.cntk.onnx_sequences import DELAYS, lower_recurrence
+from onnx_workbench.cntk.native.values import FREE_DIMENSION
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text
 

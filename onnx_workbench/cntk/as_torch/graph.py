@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
+from onnx_workbench.cntk.as_torch.operators import Tensor
+from onnx_workbench.cntk.as_torch.windows import WINDOW_OPERATORS, max_pool_with_places
 from onnx_workbench.cntk.errors import UnsupportedOperatorError
-from onnx_workbench.cntk.torch_operators import Tensor
-from onnx_workbench.cntk.torch_windows import WINDOW_OPERATORS, max_pool_with_places
 from onnx_workbench.core.formatting import clean_text
 
 Environment = dict[str, Tensor]

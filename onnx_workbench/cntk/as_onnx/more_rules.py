@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_values import Shape
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rule_parts import Rule, elementwise, integers, like, number, row_axis
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import Rule, elementwise, integers, like, number, row_axis
+from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.native.values import Shape
 
 
 def _code(value: Emitted) -> int:

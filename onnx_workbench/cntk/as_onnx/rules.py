@@ -6,10 +6,8 @@ import math
 
 from onnx import TensorProto, helper
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_values import DATA_TYPES, NativeAxis
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rule_parts import (
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import (
     ALL_AXES,
     ALL_STATIC_AXES,
     DYNAMIC_AXIS,
@@ -23,6 +21,8 @@ from onnx_workbench.cntk.onnx_rule_parts import (
     row_axis,
     same,
 )
+from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.native.values import DATA_TYPES, NativeAxis
 
 _SMALLEST_LOGARITHM, _SMALLEST_ARGUMENT = -85.1, 1e-37  # CNTK's log never gives less
 

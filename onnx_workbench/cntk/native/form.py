@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk import reshaping_rules
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.errors import CntkValueError
-from onnx_workbench.cntk.native_graph import (
+from onnx_workbench.cntk.inference import reshaping as reshaping_rules
+from onnx_workbench.cntk.native.graph import (
     CONSTANT,
     INPUT,
     PARAMETER,
@@ -19,7 +19,7 @@ from onnx_workbench.cntk.native_graph import (
     NativeGraph,
     Primitive,
 )
-from onnx_workbench.cntk.native_values import DATA_TYPE_CODES, Dictionary, NativeAxis, Shape, Value
+from onnx_workbench.cntk.native.values import DATA_TYPE_CODES, Dictionary, NativeAxis, Shape, Value
 from onnx_workbench.cntk.value_types import UNKNOWN_SHAPE
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.cntk.native_values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray, Value
-from onnx_workbench.cntk.primitive_codes import operator_name
+from onnx_workbench.cntk.native.codes import operator_name
+from onnx_workbench.cntk.native.values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray, Value
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rule_parts import ALL_AXES, DYNAMIC_AXIS, Rule, axes_of, number
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import ALL_AXES, DYNAMIC_AXIS, Rule, axes_of, number
+from onnx_workbench.cntk.native.graph import Primitive
 
 _REDUCTIONS = {
     "Sum": "ReduceSum",

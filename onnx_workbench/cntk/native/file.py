@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from onnx_workbench.cntk.native_values import (
+from onnx_workbench.cntk.native.values import (
     DATA_TYPES,
     Dictionary,
     NativeAxis,

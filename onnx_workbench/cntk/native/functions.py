@@ -9,7 +9,8 @@ import numpy as np
 
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.graph import complete
-from onnx_workbench.cntk.native_graph import (
+from onnx_workbench.cntk.native.codes import SPECIAL_AXES, function_name
+from onnx_workbench.cntk.native.graph import (
     CONSTANT,
     INPUT,
     PARAMETER,
@@ -18,9 +19,8 @@ from onnx_workbench.cntk.native_graph import (
     text_of,
     texts_of,
 )
-from onnx_workbench.cntk.native_values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray
+from onnx_workbench.cntk.native.values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray
 from onnx_workbench.cntk.ops.functions import Function, composite
-from onnx_workbench.cntk.primitive_codes import SPECIAL_AXES, function_name
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text

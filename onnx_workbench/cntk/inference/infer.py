@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk import axis_rules, reshaping_rules, shape_rules  # noqa: F401 - they register
+from onnx_workbench.cntk import shape_rules  # noqa: F401 - they register
 from onnx_workbench.cntk.axis import Axis
-from onnx_workbench.cntk.inference_rules import AXES, ELEMENTWISE, SHAPES, Shape, broadcast, joined_axes
+from onnx_workbench.cntk.inference.registry import AXES, ELEMENTWISE, SHAPES, Shape, broadcast, joined_axes
 from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
 from onnx_workbench.cntk.variables import Variable
 

@@ -7,8 +7,8 @@ from typing import cast
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.native.graph import Primitive
 
 PREFIX = "ONNX::"
 """Operators of such primitives are called this and the node's op_type."""

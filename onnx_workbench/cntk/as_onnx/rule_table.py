@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from onnx_workbench.cntk.onnx_more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
-from onnx_workbench.cntk.onnx_node import PREFIX, onnx_node
-from onnx_workbench.cntk.onnx_rule_parts import Rule
-from onnx_workbench.cntk.onnx_rules import RULES
-from onnx_workbench.cntk.onnx_sequences import SEQUENCE_RULES
-from onnx_workbench.cntk.onnx_shape_rules import SHAPE_RULES
-from onnx_workbench.cntk.onnx_step_rules import STEP_RULES, with_dynamic_axes
-from onnx_workbench.cntk.onnx_windows import WINDOW_RULES, by_sample
+from onnx_workbench.cntk.as_onnx.more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
+from onnx_workbench.cntk.as_onnx.node import PREFIX, onnx_node
+from onnx_workbench.cntk.as_onnx.rule_parts import Rule
+from onnx_workbench.cntk.as_onnx.rules import RULES
+from onnx_workbench.cntk.as_onnx.sequences import SEQUENCE_RULES
+from onnx_workbench.cntk.as_onnx.shape_rules import SHAPE_RULES
+from onnx_workbench.cntk.as_onnx.step_rules import STEP_RULES, with_dynamic_axes
+from onnx_workbench.cntk.as_onnx.windows import WINDOW_RULES, by_sample
 
 ALL_RULES: dict[str, Rule] = {
     **RULES,

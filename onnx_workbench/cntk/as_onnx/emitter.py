@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from onnx_workbench.cntk.native_graph import Leaf, Primitive
-from onnx_workbench.cntk.native_values import StoredArray
+from onnx_workbench.cntk.native.graph import Leaf, Primitive
+from onnx_workbench.cntk.native.values import StoredArray
 from onnx_workbench.core.errors import ExportError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.skim import LARGE_BYTES

@@ -1,4 +1,4 @@
-"""Graphs as dictionaries that the real CNTK 2.7 reads: the other direction of native_functions."""
+"""Graphs as dictionaries that the real CNTK 2.7 reads: the other direction of `functions`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.errors import CntkRuntimeError
 from onnx_workbench.cntk.graph import functions_below
-from onnx_workbench.cntk.native_form import native_axis, native_call
-from onnx_workbench.cntk.native_graph import CONSTANT, INPUT, PARAMETER, PLACEHOLDER
-from onnx_workbench.cntk.native_values import (
+from onnx_workbench.cntk.native.codes import OPERATOR_CODES, primitive_code
+from onnx_workbench.cntk.native.form import native_axis, native_call
+from onnx_workbench.cntk.native.graph import CONSTANT, INPUT, PARAMETER, PLACEHOLDER
+from onnx_workbench.cntk.native.values import (
     DATA_TYPE_CODES,
     Dictionary,
     NativeAxis,
@@ -21,9 +23,7 @@ from onnx_workbench.cntk.native_values import (
     SizeT,
     Value,
 )
-from onnx_workbench.cntk.onnx_rule_parts import DYNAMIC_AXIS
 from onnx_workbench.cntk.ops.functions import Function, composite
-from onnx_workbench.cntk.primitive_codes import OPERATOR_CODES, primitive_code
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.formatting import clean_text
 

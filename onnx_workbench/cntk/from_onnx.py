@@ -21,12 +21,12 @@ from onnx import (
     version_converter,
 )
 
+from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
 from onnx_workbench.cntk.graph import complete
-from onnx_workbench.cntk.native_onnx import OPSET
-from onnx_workbench.cntk.onnx_node import PREFIX
+from onnx_workbench.cntk.native.as_onnx import OPSET
 from onnx_workbench.cntk.ops.functions import Function, composite, primitive
 from onnx_workbench.cntk.value_types import FREE, new_uid
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable

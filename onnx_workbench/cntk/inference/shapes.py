@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.inference_rules import (
+from onnx_workbench.cntk.inference.registry import (
     ELEMENTWISE,
     Shape,
     axes,

@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.errors import CntkValueError
-from onnx_workbench.cntk.inference_rules import Shape, axes, joined_axes, shapes
+from onnx_workbench.cntk.inference.registry import Shape, axes, joined_axes, shapes
 
 
 def _first(function: Any) -> tuple[Axis, ...]:

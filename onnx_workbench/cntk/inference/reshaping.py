@@ -8,7 +8,7 @@ from typing import Any
 from onnx_workbench.cntk import windows
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.inference_rules import Shape, checked_axis, shapes, static_axes, text_of
+from onnx_workbench.cntk.inference.registry import Shape, checked_axis, shapes, static_axes, text_of
 from onnx_workbench.cntk.value_types import FREE, INFERRED
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from onnx_workbench.cntk.torch_operators import OPERATORS, Operator, Tensor
+from onnx_workbench.cntk.as_torch.operators import OPERATORS, Operator, Tensor
 
 _CONV: list[Callable[..., Tensor]] = [functional.conv1d, functional.conv2d, functional.conv3d]
 _TURNED: list[Callable[..., Tensor]] = [

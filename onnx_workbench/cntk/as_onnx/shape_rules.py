@@ -7,10 +7,8 @@ import math
 import numpy as np
 from onnx import TensorProto, helper
 
-from onnx_workbench.cntk.native_graph import Primitive
-from onnx_workbench.cntk.native_values import NativeAxis, Shape
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rule_parts import (
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import (
     DYNAMIC_AXIS,
     END_STATIC_AXIS,
     Rule,
@@ -21,6 +19,8 @@ from onnx_workbench.cntk.onnx_rule_parts import (
     number,
     row_axis,
 )
+from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.native.values import NativeAxis, Shape
 
 
 def _transpose(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:

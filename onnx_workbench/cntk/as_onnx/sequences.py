@@ -8,9 +8,9 @@ from typing import Any
 
 from onnx import ValueInfoProto, helper
 
-from onnx_workbench.cntk.native_graph import NativeGraph, Primitive
-from onnx_workbench.cntk.onnx_emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.onnx_rule_parts import Rule, expanded_like, number
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.rule_parts import Rule, expanded_like, number
+from onnx_workbench.cntk.native.graph import NativeGraph, Primitive
 from onnx_workbench.core.errors import ExportError
 
 DELAYS = frozenset({"PastValue", "FutureValue"})

@@ -1,0 +1,1 @@
+"""Graphs of CNTK written in the operators of ONNX, by one table of rules."""

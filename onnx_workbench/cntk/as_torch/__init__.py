@@ -1,0 +1,1 @@
+"""Graphs of CNTK computed by PyTorch, for gradients."""

@@ -1,0 +1,1 @@
+"""What shape, dtype and axes each operator's outputs have."""

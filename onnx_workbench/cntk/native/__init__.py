@@ -1,0 +1,1 @@
+"""CNTK's native files: read, written, and turned into graphs and ONNX."""
