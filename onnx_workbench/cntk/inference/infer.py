@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk import shape_rules  # noqa: F401 - they register
 from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.inference import axes, reshaping, shapes  # noqa: F401 - they register their rules
 from onnx_workbench.cntk.inference.registry import AXES, ELEMENTWISE, SHAPES, Shape, broadcast, joined_axes
 from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
 from onnx_workbench.cntk.variables import Variable
@@ -49,8 +49,8 @@ def _infer_onnx_node(function: Any) -> bool:
     gradient = any(operand.needs_gradient for operand in function.inputs)
     changed = False
     for output, (shape, batch, dtype) in zip(function._made, found, strict=True):
-        axes = (Axis.default_batch_axis(),) if batch else ()
-        changed |= _set(output, tuple(shape), axes, np.dtype(dtype).type, gradient)
+        dynamic = (Axis.default_batch_axis(),) if batch else ()
+        changed |= _set(output, tuple(shape), dynamic, np.dtype(dtype).type, gradient)
     return changed
 
 
