@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onnx_workbench.analysis.pairing import Pairing, Verdict
@@ -14,6 +14,8 @@ from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.steps import Step, StepwiseRun
 
 _MOST_WALKS = 12
+_MUCH_LARGER = 2.0
+_FEW_UNITS = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def walk_through(
     from tqdm.auto import tqdm
 
     doubtful: set[int] = set()
-    verdicts: list[Verdict] = []
+    best: list[Verdict] | None = None
     for _ in range(_MOST_WALKS):
         pairing = Pairing(tested, right, feeds, right_feeds, carried=carried, doubtful=doubtful)
-        verdicts = []
+        verdicts: list[Verdict] = []
         progress = tqdm(total=len(tested.steps), desc="compare", unit="node", leave=False, delay=1)
         try:
             for found in pairing.walk():
@@ -96,10 +98,17 @@ def walk_through(
             return Walk(verdicts, complete=False)
         finally:
             progress.close()
+        # Twins told by what follows must explain more, not less, than the walk that did without them.
+        if best is None or _failures(verdicts) <= _failures(best):
+            best = verdicts
         if pairing.lost <= doubtful:
             break
         doubtful |= pairing.lost
-    return Walk(verdicts, complete=True)
+    return Walk(best or [], complete=True)
+
+
+def _failures(verdicts: list[Verdict]) -> int:
+    return sum(verdict.failed for verdict in verdicts)
 
 
 def float_steps(verdicts: list[Verdict]) -> set[int]:
@@ -120,14 +129,14 @@ def blames(verdicts: list[Verdict]) -> tuple[Blame, ...]:
 
 
 def looked_into(
-    blamed: tuple[Blame, ...],
+    walk: Walk,
     tested: OnnxSteps,
     right: StepwiseRun,
     module: Any,
     feeds: Mapping[str, Any],
     right_feeds: Mapping[str, Any],
-) -> tuple[Blame, ...]:
-    """Return whom to blame when the module is exported anew, and the nodes are compared one by one with those.
+) -> tuple[tuple[Blame, ...], tuple[str, ...]]:
+    """Return whom to blame when the module is exported anew, and the nodes are compared with those; and what to note.
 
     Inside one operation of PyTorch, which ONNX writes as several nodes, PyTorch has no values. A fresh export has
     them. It is believed only as far as it agrees with PyTorch itself: what it does wrong as well is the exporter's
@@ -135,41 +144,91 @@ def looked_into(
     """
     from onnx_workbench.sources.pytorch_again import export_again
 
-    if all(blame.is_certain for blame in blamed):
-        return blamed
+    blamed = blames(walk.verdicts)
+    if not _needs_a_closer_look(walk, blamed, tested):
+        return blamed, ()
     again = export_again(module, list(right_feeds.values()), tested.model)
     if again is None or len(again.inputs) != len(feeds):
-        return blamed
+        return blamed, ()
     fresh = OnnxSteps(again)
     fresh_feeds = dict(zip(fresh.input_names, feeds.values(), strict=True))
     try:
         inside = walk_through(tested, fresh, feeds, fresh_feeds, carried=False)
-        accused = blames(inside.verdicts)
-        if not accused:
-            return blamed
         exporters = walk_through(fresh, right, fresh_feeds, right_feeds, carried=False)
     except RunError:
-        return blamed
+        return blamed, ()
+    return _sharpened(walk, inside, exporters)
+
+
+def _needs_a_closer_look(walk: Walk, blamed: tuple[Blame, ...], tested: OnnxSteps) -> bool:
+    """Tell whether PyTorch's own values leave open who did it, or whether it was done at all."""
+    if any(not blame.is_certain or blame.own_error <= blame.threshold for blame in blamed):
+        return True
+    floats = float_steps(walk.verdicts)
+    return any(
+        verdict.is_doubtful
+        # A layer whose value nobody knows, though all is well behind it: a normalization may have hidden its fault.
+        or (verdict.twin is None and verdict.step.index in floats and tested.summed_terms(verdict.step) > 1)
+        for verdict in walk.verdicts
+    )
+
+
+def _sharpened(walk: Walk, inside: Walk, exporters: Walk) -> tuple[tuple[Blame, ...], tuple[str, ...]]:
+    """Return whom to blame by the values of PyTorch, of a fresh export beside them, and of that export by PyTorch."""
+    blamed = blames(walk.verdicts)
     twins = {verdict.name: verdict.twin for verdict in inside.verdicts}
-    wrong_as_well = {blame.key for blame in blames(exporters.verdicts)}
-    kept = [blame for blame in blamed if twins.get(blame.key) in wrong_as_well]
-    carried = {blame.key: blame for blame in blamed}
-    sharper = [_joined(blame, carried.get(blame.key)) for blame in accused]
-    order = {name: index for index, step in enumerate(tested.steps) for name in step.outputs}
-    chosen = {blame.key: blame for blame in [*kept, *sharper]}
-    return tuple(sorted(chosen.values(), key=lambda blame: order.get(blame.key, 0)))
+    doubted = _confirmed_doubts(walk, inside, exporters, twins)
+    suspects = {key for blame in blamed for key in blame.region} | doubted
+    surely = {verdict.name for verdict in inside.verdicts if verdict.failed and not verdict.fails_by_units}
+    accused = [blame for blame in blames(inside.verdicts) if blame.key in suspects | surely]
+    wrong_as_well = {blame.key: blame for blame in blames(exporters.verdicts)}
+    kept, notes = [], []
+    for blame in blamed:
+        same = wrong_as_well.get(twins.get(blame.key) or "")
+        if same is not None and same.why == blame.why and blame.own_error <= blame.threshold:
+            notes.append(f"{clean_text(blame.key)!r} {blame.why}: so PyTorch's exporter writes it.")
+        elif same is not None or not accused:
+            kept.append(blame)
+    carried = {verdict.name: verdict for verdict in walk.verdicts}
+    chosen = {blame.key: blame for blame in kept}
+    chosen |= {blame.key: _joined(blame, carried.get(blame.key)) for blame in accused}
+    by_name = {verdict.name: verdict for verdict in inside.verdicts}
+    floats, overflown = float_steps(inside.verdicts), set[int]()
+    for name in doubted - chosen.keys():
+        chosen[name] = _joined(_blame(by_name[name], floats, overflown, alone=True), carried.get(name))
+    order = {verdict.name: index for index, verdict in enumerate(walk.verdicts)}
+    return tuple(sorted(chosen.values(), key=lambda blame: order.get(blame.key, 0))), tuple(notes)
 
 
-def _joined(sharper: Blame, before: Blame | None) -> Blame:
+def _confirmed_doubts(walk: Walk, inside: Walk, exporters: Walk, twins: Mapping[str, str | None]) -> set[str]:
+    """Return the nodes behind errors that a fresh export of the same nodes does not make, or makes much smaller."""
+    fresh = {verdict.name: verdict for verdict in exporters.verdicts}
+    inner = {verdict.step.index: verdict for verdict in inside.verdicts if verdict.own is not None}
+    found = set()
+    for verdict in walk.verdicts:
+        same = fresh.get(twins.get(verdict.name) or "")
+        if not verdict.is_doubtful or same is None or same.own is None or same.twin != verdict.twin:
+            continue
+        if verdict.own is None or verdict.own.units <= _MUCH_LARGER * same.own.units + _FEW_UNITS:
+            continue
+        steps = verdict.origin.steps() if verdict.origin is not None else [verdict.step]
+        moved = [inner[step.index] for step in steps if step.index in inner]
+        worst = max(moved, key=lambda item: item.own.relative if item.own else 0.0, default=None)
+        if worst is not None and worst.own is not None and worst.own.largest > 0:
+            found.add(worst.name)
+    return found
+
+
+def _joined(sharper: Blame, before: Verdict | None) -> Blame:
     """Return a blame with the error that was carried, which only the first walk measured."""
-    from dataclasses import replace
+    if before is None or before.carried is None:
+        return sharper
+    return replace(sharper, carried_error=before.carried.relative)
 
-    return sharper if before is None else replace(sharper, carried_error=before.carried_error)
 
-
-def _blame(verdict: Verdict, floats: set[int], overflown: set[int]) -> Blame:
+def _blame(verdict: Verdict, floats: set[int], overflown: set[int], *, alone: bool = False) -> Blame:
     steps: list[Step] = [verdict.step]
-    if verdict.origin is not None and not verdict.reason:
+    if verdict.origin is not None and not verdict.reason and not alone:
         steps = [step for step in verdict.origin.steps() if step.index in floats] or steps
     culprit = steps[-1]
     if verdict.own is not None and verdict.own.problem:
@@ -180,6 +239,8 @@ def _blame(verdict: Verdict, floats: set[int], overflown: set[int]) -> Blame:
         why = verdict.reason
     elif own is None or own.problem:
         why = own.problem if own else "cannot be compared"
+    elif alone:
+        why = "adds errors in its last digits that a fresh export of the module does not add"
     else:
         why = f"adds {own.relative:.2g} of the value's scale, where rounding explains {verdict.threshold:.2g}"
     return Blame(

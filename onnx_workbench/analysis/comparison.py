@@ -257,8 +257,9 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     if not walk.complete:
         notes.append("Stopped: the nodes after this were not compared.")
     blamed = blames(walk.verdicts)
-    if blamed and isinstance(tested, OnnxSteps) and is_live_module(expected) and walk.complete:
-        blamed = looked_into(blamed, tested, right, expected, feeds, right_feeds)
+    if isinstance(tested, OnnxSteps) and is_live_module(expected) and walk.complete:
+        blamed, more = looked_into(walk, tested, right, expected, feeds, right_feeds)
+        notes += more
     floats = float_steps(walk.verdicts)
     return Comparison(
         title_of(actual),

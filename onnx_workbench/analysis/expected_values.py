@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
+from onnx_workbench.analysis.differences import Difference
+from onnx_workbench.analysis.rounding import noise_on_the_way
 from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
 
 Array = NDArray[Any]
 
 _AHEAD_STEPS = 40
 _AHEAD_BYTES = 96 << 20
+_LONGEST_WAY = 24
 
 
 class ExpectedValues:
@@ -87,6 +90,31 @@ class ExpectedValues:
         """Tell whether a value is computed in one step from values that have their twins."""
         writer = self._writer.get(name)
         return writer is None or all(read in self.done for read in writer.inputs)
+
+    def way_to(self, name: str, given: Iterable[str]) -> list[Step] | None:
+        """Return the steps that compute a value from these, in order; None if they are many, or need more."""
+        known = set(given)
+        found: dict[int, Step] = {}
+        waiting = [name]
+        while waiting:
+            current = waiting.pop()
+            if current in known:
+                continue
+            writer = self._writer.get(current)
+            if writer is None or len(found) > _LONGEST_WAY:
+                return None
+            if writer.index not in found:
+                found[writer.index] = writer
+                waiting += writer.inputs
+        return [found[index] for index in sorted(found)]
+
+    def noise(self, name: str, given: Mapping[str, Any]) -> Difference:
+        """Return by how much a value moves if the values between these and it are rounded otherwise."""
+        way = self.way_to(name, given)
+        expected = self.held.get(name)
+        if way is None or expected is None:
+            return Difference(0.0, 1.0, units=0.0)
+        return noise_on_the_way(self.run, way, given, name, expected)
 
     def confirm(self, name: str) -> None:
         """Note that a value has its twin; what only leads to confirmed values is let go."""

@@ -62,11 +62,12 @@ def export_again(module: Any, arrays: Sequence[Any], like: Model) -> Model | Non
 
 
 def _is_from_torchscript(model: Model) -> bool:
-    """Tell torch's older exporter: it names nodes after modules, and notes nothing on them."""
+    """Tell torch's older exporter: it names nodes after modules, and notes nothing on them; tools keep the names."""
     if any(key.startswith("pkg.torch") for node in model.nodes for key in node.metadata):
         return False
-    named = sum(node.name.startswith("/") for node in model.nodes)
-    return named > len(model.nodes) / 4 or "torch" in model.producer_name
+    older = sum(node.name.startswith("/") for node in model.nodes)
+    newer = sum(node.name.startswith("node_") for node in model.nodes)
+    return older > newer or (older == newer and "torch" in model.producer_name)
 
 
 def _opened(content: bytes) -> Model:
