@@ -80,10 +80,10 @@ def qualified_name(path: ModulePath) -> str:
 
 def source_line(node: Node) -> str:
     """Return ``file:line`` of the program that called the node, as the exporter noted it; empty if it did not."""
-    return line_of_trace(node.metadata.get(_TRACE, ""))
+    return _line_of_trace(node.metadata.get(_TRACE, ""))
 
 
-def line_of_trace(trace: str) -> str:
+def _line_of_trace(trace: str) -> str:
     """Return ``file:line`` of the innermost frame that is not PyTorch's own, in a stack trace that PyTorch noted."""
     frames = _FRAME.findall(trace[-_LONGEST_TRACE:])
     own = [frame for frame in frames if "/torch/" not in frame[0].replace("\\", "/")]

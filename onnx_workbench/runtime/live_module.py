@@ -33,7 +33,8 @@ class TorchBackend:
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        parameters = inspect.signature(module.forward).parameters.values()
+        parameters = list(inspect.signature(module.forward).parameters.values())
+        self.takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
         # Without names to go by, arrays are passed in the order in which they are given.
         self.takes_any = any(p.kind in {p.VAR_POSITIONAL, p.POSITIONAL_ONLY} for p in parameters)
         named = [
@@ -87,7 +88,7 @@ class TorchBackend:
         if self.takes_any:
             return
         names = [value.name for value in self.inputs]
-        unknown = [name for name in feeds if name not in names]
+        unknown = [name for name in feeds if name not in names and not self.takes_any_name]
         missing = [name for name in self.required if name not in feeds]
         if unknown or missing:
             what = f"has no argument {', '.join(map(repr, unknown))}" if unknown else "lacks an argument"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,27 @@ from numpy.typing import NDArray
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.runtime.live_module import TorchBackend
-from onnx_workbench.runtime.quiet_torch import quiet_torch
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import Step
-from onnx_workbench.runtime.torch_decompositions import decompositions
+from onnx_workbench.runtime.torch_calls import Call, Recording, Ref
+from onnx_workbench.runtime.torch_names import names_of
+from onnx_workbench.runtime.torch_recording import record
+
+_FAILURES = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
 
 
 class TorchSteps:
-    """The operations of a module as steps, as ``torch.export`` finds them; module by module where it cannot.
+    """The operations of a module as steps, as PyTorch dispatches them in one run.
+
+    They are those that PyTorch's exporter would write, under the names that it would give them.
 
     Parameters
     ----------
@@ -31,77 +45,66 @@ class TorchSteps:
 
     def __init__(self, module: Any, inputs: object) -> None:
         self._module = module
-        self._tensors = self._tensors_of(inputs)
-        with _evaluating(module):
-            self._take_apart()
+        tensors = self._tensors_of(inputs)
+        positional = TorchBackend(module).takes_any
+        try:
+            with _evaluating(module):
+                recording = record(
+                    module, tuple(tensors.values()) if positional else (), {} if positional else tensors
+                )
+        except _FAILURES as error:
+            shapes = ", ".join(f"{clean_text(name)} {tuple(t.shape)}" for name, t in tensors.items())
+            reason = clean_text(str(error), limit=600)
+            raise RunError(
+                f"{type(module).__name__} failed in PyTorch on inputs {shapes}: {reason}"
+            ) from error
+        self.input_names = tuple(clean_text(name) for name in tensors)
+        self._read(recording)
 
     def _tensors_of(self, inputs: object) -> dict[str, Any]:
         import torch
 
         named = _feeds(self._module, inputs)
         device = next((parameter.device for parameter in self._module.parameters()), None)
+        # torch.tensor copies: as_tensor would share arrays that are read-only, such as mapped ones.
         return {name: torch.tensor(array, device=device) for name, array in named.items()}
 
-    def _take_apart(self) -> None:
-        import torch
-
-        positional = TorchBackend(self._module).takes_any
-        args = tuple(self._tensors.values()) if positional else ()
-        kwargs = {} if positional else dict(self._tensors)
-        try:
-            with quiet_torch(), torch.no_grad():
-                program = torch.export.export(self._module, args, kwargs, strict=False)
-                program = program.run_decompositions(decompositions())
-                self._graph = program.module(check_guards=False)
-        except Exception as error:
-            self.note = f"torch.export cannot take it apart ({clean_text(str(error).partition(chr(10))[0], limit=120)})"
-            raise RunError(self.note) from error
-        self._interpreter = torch.fx.Interpreter(self._graph, garbage_collect_values=False)
-        self._read_graph()
-
-    def _read_graph(self) -> None:
-        self._nodes: list[Any] = []
+    def _read(self, recording: Recording) -> None:
+        self._names, of_calls = names_of(recording, self.input_names)
+        self._kinds = {self._names[number]: dtype for number, (dtype, _) in recording.kinds.items()}
         self.steps: list[Step] = []
-        self._constants: dict[str, Any] = {}
-        placeholders: list[str] = []
-        for node in list(self._graph.graph.nodes):
-            if node.op == "placeholder":
-                placeholders.append(node.name)
-            elif node.op == "get_attr":
-                self._constants[node.name] = self._interpreter.run_node(node)
-            elif node.op == "output":
-                self._output = node
-            elif node.users or _is_tensor(node):
-                read = tuple(n.name for n in node.all_input_nodes if n.op != "get_attr")
-                if (product := self._product_of(node)) is not None:
-                    self._add_step(product, read, like=node)
-                    read = (*read, product.name)
-                self._add_step(node, read, like=node)
-        self.input_names = tuple(placeholders)
-        flat: list[str] = []
-        _flatten(self._output.args, flat)
-        self.output_names = tuple(flat)
+        self._calls: list[Call | int] = []
+        live = _live(recording)
+        for call, name in zip(recording.calls, of_calls, strict=True):
+            if live.isdisjoint(call.writes):
+                continue
+            # A view that was made once more has the name of the last time.
+            whole = name if call.is_sequence else self._names[next(n for n in call.writes if n is not None)]
+            self._add(call, whole, recording)
+            for place, number in enumerate(call.writes):
+                if call.is_sequence and number in live:
+                    self._add_step(call, place, (whole,), self._names[number], "getitem")
+        self.output_names = tuple(self._names[number] for number in recording.outputs)
 
-    def _add_step(self, node: Any, read: tuple[str, ...], *, like: Any) -> None:
-        self._nodes.append(node)
+    def _add(self, call: Call, name: str, recording: Recording) -> None:
+        """Add a step for a call; a linear layer is preceded by itself without its bias.
+
+        Exporters write a MatMul and an Add where there are more than two dimensions.
+        """
+        read = tuple(self._names[number] for number in call.reads)
+        if call.label == "linear" and len(call.args) > 2 and call.args[2] is not None:
+            first = call.args[0]
+            if isinstance(first, Ref) and recording.kinds[first.number][1] != 2:
+                product = f"{name}_without_bias"
+                self._add_step(replace(call, args=call.args[:2]), None, read, product, call.label)
+                read = (*read, product)
+        self._add_step(call, None, read, name, call.label)
+
+    def _add_step(self, call: Call, place: int | None, read: tuple[str, ...], name: str, label: str) -> None:
+        self._calls.append(call if place is None else place)
         self.steps.append(
-            Step(len(self.steps), read, (node.name,), _operator(node), _path(like), _line(like))
+            Step(len(self.steps), read, (name,), clean_text(label), call.module_path, call.source_line)
         )
-
-    def _product_of(self, node: Any) -> Any:
-        """Return a linear layer without its bias: exporters write a MatMul and an Add for more than two dimensions."""
-        import torch
-
-        if node.target is not torch.ops.aten.linear.default or len(node.args) < 3 or node.args[2] is None:
-            return None
-        if getattr(node.args[0].meta.get("val"), "ndim", 2) == 2:
-            return None
-        with self._graph.graph.inserting_before(node):
-            product = self._graph.graph.create_node(
-                "call_function", node.target, node.args[:2], name=f"{node.name}_without_bias"
-            )
-        product.meta["val"] = node.meta.get("val")
-        return product
 
     @staticmethod
     def summed_terms(step: Step) -> float:
@@ -110,7 +113,7 @@ class TorchSteps:
         return 1.0
 
     def feeds(self, inputs: object) -> dict[str, Any]:
-        """Return the inputs by the names that the graph uses."""
+        """Return the inputs by the names that the steps use."""
         tensors = self._tensors_of(inputs)
         if len(tensors) != len(self.input_names):
             raise RunError(f"The module takes {len(self.input_names)} inputs; got {len(tensors)}.")
@@ -125,18 +128,39 @@ class TorchSteps:
         """Return what the operation gives: a tensor, or a tuple of them."""
         import torch
 
-        node = self._nodes[step.index]
-        self._interpreter.env = {
-            n: self._constants[n.name] if n.op == "get_attr" else _as_tensor(values[n.name])
-            for n in node.all_input_nodes
-        }
+        call = self._calls[step.index]
+        (name,) = step.outputs
+        if isinstance(call, int):
+            return {name: values[step.inputs[0]][call]}
+        if call.kept is not None:
+            return {name: call.kept}
+        args, kwargs = self._given(call.args, values), self._given(dict(call.kwargs), values)
         try:
             with torch.no_grad():
-                return {node.name: self._interpreter.run_node(node)}
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            raise RunError(
-                f"{step.operator} {node.name!r} failed in PyTorch: {clean_text(str(error))}"
-            ) from error
+                return {name: call.function(*args, **kwargs)}
+        except _FAILURES as error:
+            raise RunError(f"{step.operator} {name!r} failed in PyTorch: {clean_text(str(error))}") from error
+
+    def _given(self, item: Any, values: Mapping[str, Any]) -> Any:
+        """Return arguments with the values put in."""
+        if isinstance(item, Ref):
+            name = self._names[item.number]
+            return _as_tensor(values[name], self._kinds[name])
+        if isinstance(item, dict):
+            return {name: self._given(part, values) for name, part in item.items()}
+        if isinstance(item, (list, tuple)):
+            parts = [self._given(part, values) for part in item]
+            return parts if isinstance(item, list) else tuple(parts)
+        return item
+
+
+def _live(recording: Recording) -> set[int]:
+    """Return the values that the outputs come from."""
+    live = set(recording.outputs)
+    for call in reversed(recording.calls):
+        if not live.isdisjoint(call.writes):
+            live |= set(call.reads)
+    return live
 
 
 def _feeds(module: Any, inputs: object) -> dict[str, Any]:
@@ -158,44 +182,11 @@ def _evaluating(module: Any) -> Iterator[None]:
             part.training = training
 
 
-def _is_tensor(node: Any) -> bool:
-    return hasattr(node.meta.get("val"), "dtype")
-
-
-def _operator(node: Any) -> str:
-    return clean_text(str(getattr(node.target, "__name__", node.target)).removesuffix(".default"))
-
-
-def _path(node: Any) -> str:
-    """Return the innermost module around an operation."""
-    stack = node.meta.get("nn_module_stack") or {}
-    paths = [entry[0] for entry in stack.values() if entry and entry[0]]
-    return clean_text(paths[-1]) if paths else ""
-
-
-def _line(node: Any) -> str:
-    from onnx_workbench.core.provenance import line_of_trace
-
-    return line_of_trace(str(node.meta.get("stack_trace") or ""))
-
-
-def _flatten(item: Any, into: list[str]) -> None:
-    """Gather the names of nodes in an output, in the order in which torch flattens them."""
-    if isinstance(item, (list, tuple)):
-        for part in item:
-            _flatten(part, into)
-    elif isinstance(item, dict):
-        for part in item.values():
-            _flatten(part, into)
-    elif hasattr(item, "name") and hasattr(item, "meta"):
-        into.append(item.name)
-
-
-def _as_tensor(value: Any) -> Any:
-    """Return an array as a tensor; what is none stays as it is."""
+def _as_tensor(value: Any, dtype: Any) -> Any:
+    """Return an array as a tensor; a tensor stays as it is."""
     import torch
 
-    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+    return torch.from_numpy(np.array(value)).to(dtype) if isinstance(value, np.ndarray) else value
 
 
 def _as_array(tensor: Any) -> NDArray[Any] | None:
