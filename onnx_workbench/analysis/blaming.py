@@ -185,7 +185,8 @@ def _sharpened(walk: Walk, inside: Walk, exporters: Walk) -> tuple[tuple[Blame, 
     kept, notes = [], []
     for blame in blamed:
         same = wrong_as_well.get(twins.get(blame.key) or "")
-        if same is not None and same.why == blame.why and blame.own_error <= blame.threshold:
+        only_precision = same is not None and same.why == blame.why and same.own_error <= same.threshold
+        if only_precision and (accused or blame.own_error <= blame.threshold):
             notes.append(f"{clean_text(blame.key)!r} {blame.why}: so PyTorch's exporter writes it.")
         elif same is not None or not accused:
             kept.append(blame)

@@ -188,13 +188,16 @@ class Limits:
     relative: float
     units: float = math.inf
     same_kernels: bool = True
+    seldom: float = math.inf
 
     def widened(self, behind: Difference, scale: float) -> Limits:
         """Return the limits where the other side rounds on its way too."""
         if not behind.largest or not scale:
             return self
         units = self.units if behind.units != behind.units else max(self.units, 2 * behind.units)
-        return replace(self, relative=max(self.relative, 2 * behind.largest / scale), units=units)
+        return replace(
+            self, relative=max(self.relative, 2 * behind.largest / scale), units=units, seldom=units
+        )
 
     def explain(self, found: Difference) -> bool:
         """Tell whether rounding explains a difference."""
@@ -204,7 +207,7 @@ class Limits:
 
     def is_doubtful(self, found: Difference) -> bool:
         """Tell whether rounding explains a difference, but would seldom make it."""
-        return self.explain(found) and found.units > _SELDOM_UNITS * self.units
+        return self.explain(found) and found.units > self.seldom
 
 
 def limits(
@@ -219,7 +222,8 @@ def limits(
 ) -> Limits:
     """Return what rounding explains; the noise is measured only where the plain limits are passed."""
     ways = len(origin.steps())
-    plain = Limits(plain_limit(run, origin, outcome, expected), _MEAN_UNITS * ways, same_kernels)
+    share = plain_limit(run, origin, outcome, expected)
+    plain = Limits(share, _MEAN_UNITS * ways, same_kernels, seldom=_SELDOM_UNITS * ways)
     if found.problem or plain.explain(found):
         return plain
     moved = noise(run, origin, name, outcome, max(epsilon(outcome.dtype), epsilon(expected.dtype)))

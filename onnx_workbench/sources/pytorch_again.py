@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import tempfile
 import weakref
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -20,6 +22,8 @@ _OLDEST_OF_DYNAMO = 18
 def export_again(module: Any, arrays: Sequence[Any], like: Model) -> Model | None:
     """Return a fresh export of a module that should have the nodes of `like`; None where torch cannot.
 
+    The last one is kept: several files are often compared with one module.
+
     Parameters
     ----------
     module
@@ -33,32 +37,59 @@ def export_again(module: Any, arrays: Sequence[Any], like: Model) -> Model | Non
 
     device = next((parameter.device for parameter in module.parameters()), None)
     tensors = tuple(torch.as_tensor(array).to(device) for array in arrays)
-    opset = like.opsets.get("ai.onnx", 0)
+    opset, older = like.opsets.get("ai.onnx", 0), _is_from_torchscript(like)
+    key = (id(module), older, opset, _state_of(module), tuple((t.shape, t.dtype) for t in tensors))
+    if key not in _LAST:
+        with _all_in_eval_mode(module):
+            made = _exported(module, tensors, opset, older=older)
+        _LAST.clear()
+        _LAST[key] = made
+        weakref.finalize(module, _LAST.pop, key, None)
+    return _LAST[key]
+
+
+_LAST: dict[Any, Model | None] = {}
+
+
+def _state_of(module: Any) -> tuple[str, int]:
+    """Return what an export depends on: the layers' settings, and a checksum of all weights."""
+    import torch
+
+    checksum = 0
+    for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
+        checksum = zlib.crc32(name.encode(), checksum)
+        if tensor.numel():
+            raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            checksum = zlib.crc32(raw.numpy(), checksum)
+    return repr(module), checksum
+
+
+@contextmanager
+def _all_in_eval_mode(module: Any) -> Iterator[None]:
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with (
-            quiet_torch()
-        ):  # with gradients: without, transformers take a way that the older exporter does not know
-            if _is_from_torchscript(like):
-                buffer: Any = io.BytesIO()
-                torch.onnx.export(module, tensors, buffer, dynamo=False, opset_version=opset or None)
-                return _opened(buffer.getvalue())
-            program = torch.onnx.export(
-                module,
-                tensors,
-                dynamo=True,
-                verbose=False,
-                opset_version=opset if opset >= _OLDEST_OF_DYNAMO else None,
-            )
-            if program is None:
-                return None
-            return _opened(program.model_proto.SerializeToString())
-    except Exception:  # noqa: BLE001  whatever the exporters raise: there is no second export then
-        return None
+        yield
     finally:
         for part, training in modes.items():
             part.training = training
+
+
+def _exported(module: Any, tensors: tuple[Any, ...], opset: int, *, older: bool) -> Model | None:
+    import torch
+
+    # With gradients: without, transformers take a way that the older exporter does not know.
+    try:
+        with quiet_torch():
+            if older:
+                buffer: Any = io.BytesIO()
+                torch.onnx.export(module, tensors, buffer, dynamo=False, opset_version=opset or None)
+                return _opened(buffer.getvalue())
+            wanted = opset if opset >= _OLDEST_OF_DYNAMO else None
+            program = torch.onnx.export(module, tensors, dynamo=True, verbose=False, opset_version=wanted)
+            return None if program is None else _opened(program.model_proto.SerializeToString())
+    except Exception:  # noqa: BLE001  whatever the exporters raise: there is no second export then
+        return None
 
 
 def _is_from_torchscript(model: Model) -> bool:

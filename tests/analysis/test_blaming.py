@@ -168,3 +168,40 @@ def test_a_fault_of_the_precision_alone_is_blamed():
         helper.make_tensor_value_info("narrow", onnx.TensorProto.FLOAT16, [4, 5, 12])
     )
     assert [blame.key for blame in ow.compare(proto, network, x.numpy()).blamed] == ["narrow"]
+
+
+@BOTH
+@pytest.mark.parametrize("op_type", ["Add", "Gelu"])
+def test_a_node_that_was_put_in_behind_another_is_blamed_itself(dynamo, op_type):
+    """As dropout does that was left in: the old name goes to the new node."""
+    network, x = made(Perceptron, torch.float32), drawn(4, 5, 12, dtype=torch.float32)
+    proto = exported(network, x, dynamo=dynamo)
+    index = next(index for index, node in enumerate(proto.graph.node) if node.op_type == op_type)
+    name = proto.graph.node[index].output[0]
+    proto.graph.node[index].output[0] = "kept"
+    mask = np.where(drawn(4, 5, 48, dtype=torch.float32).numpy() > -1, 1.25, 0).astype(np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(mask, "mask"))
+    proto.graph.node.insert(index + 1, helper.make_node("Mul", ["kept", "mask"], [name]))
+    found = ow.compare(proto, network, x.numpy())
+    assert [blame.key for blame in found.blamed] == [name], found
+
+
+def test_a_module_that_has_changed_since_is_exported_anew():
+    """Weights may be changed behind the back of torch's own counters."""
+    from onnx_workbench.core.model import as_model
+    from onnx_workbench.sources.pytorch_again import export_again
+
+    network, x = made(Perceptron, torch.float32), drawn(4, 5, 12, dtype=torch.float32)
+    model = as_model(exported(network, x, dynamo=False))
+    first = export_again(network, [x.numpy()], model)
+    assert export_again(network, [x.numpy()], model) is first
+    network.down.bias.data.add_(1.0)
+    second = export_again(network, [x.numpy()], model)
+    assert second is not first
+    with torch.no_grad():
+        expected = network(x).numpy()
+    (output,) = ow.run(second, x.numpy()).values()
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
+    network.train()
+    assert export_again(network, [x.numpy()[:2]], model) is not second  # inputs of another shape
+    assert network.training
