@@ -22,6 +22,7 @@ TITLE_SIZE = 13
 LINE_SIZE = 11
 LABEL_SIZE = 10
 LABEL_OFFSET = 7.0
+SIGN_ROOM = 12.0  # for the sign that opens a module
 _BOX_PADDING = 26
 _SHORT_BOX, _TALL_BOX, _PILL = 32.0, 46.0, 30.0
 
@@ -48,6 +49,8 @@ class DrawnNode:
         text = max(text_width(self.title, TITLE_SIZE, bold=True), text_width(self.line, LINE_SIZE))
         if self.kind in {"input", "output"}:
             return (text + _BOX_PADDING + 6, _TALL_BOX - 2 if self.line else _PILL)
+        if self.kind == "module":
+            return (text + _BOX_PADDING + 2 * SIGN_ROOM, _TALL_BOX)
         return (max(text + _BOX_PADDING, 64.0), _TALL_BOX if self.line else _SHORT_BOX)
 
 
@@ -106,9 +109,20 @@ def draw_whole(model: Model) -> DrawnGraph:
     return _Drawing(model, {}).graph("")
 
 
+def drawn_nodes(model: Model) -> list[Node]:
+    """Return the nodes that are drawn, themselves or in the box of a module: all but constants."""
+    return [node for node in model.nodes if not is_constant(node, model)]
+
+
+def draw_by_module(model: Model, groups: Mapping[int, ModulePath]) -> DrawnGraph:
+    """Return a graph with one box for each of some modules; `groups` says which nodes stand in which."""
+    hidden = len(groups)
+    return _Drawing(model, groups).graph(f"{hidden:,} nodes are in closed modules." if hidden else "")
+
+
 def draw_small(model: Model, limit: int) -> DrawnGraph:
     """Return a graph of about `limit` boxes at most: whole, or by modules, or its first nodes, and says which."""
-    shown = [node for node in model.nodes if not is_constant(node, model)]
+    shown = drawn_nodes(model)
     if len(shown) <= limit:
         whole = draw_whole(model)  # few nodes may have thousands of inputs
         return whole if len(whole.nodes) <= 2 * limit else _first_boxes(whole, limit)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from onnx_workbench.core.errors import NameNotFoundError
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
-from onnx_workbench.views.drawn_graph import DrawnGraph, draw_whole
+from onnx_workbench.core.provenance import ModulePath, module_path
+from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, draw_by_module, draw_whole, drawn_nodes
+from onnx_workbench.views.module_frames import ModuleFrame, module_frames
+from onnx_workbench.views.modules import Folding
 from onnx_workbench.views.node_details import node_details
 from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
 from onnx_workbench.views.value_details import value_details
 from onnx_workbench.views.value_source import ValueSource
-from onnx_workbench.views.widget_state import graph_state, overlay_state
+from onnx_workbench.views.widget_state import graph_state, modules_state, overlay_state
+
+LARGEST_OPEN = 300
+"""Graphs of more nodes begin with their modules closed, as their pictures do."""
+
+FIRST_BOXES = 60
 
 
 class GraphPane:
@@ -25,17 +35,107 @@ class GraphPane:
         Numbers to choose among.
     source
         Arrays that a click shows; None for none.
+    folded
+        Whether modules are drawn, closed ones as one box and open ones with a frame; else every node is a box.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.overlays: tuple[Overlay, ...] = ()
         self.source: ValueSource | None = None
+        self.folded = False
 
     @cached_property
     def drawn(self) -> DrawnGraph:
         """The boxes, with positions."""
-        return draw_whole(self.model)
+        return draw_by_module(self.model, self.folding.groups()) if self.folded else draw_whole(self.model)
+
+    @cached_property
+    def frames(self) -> tuple[list[ModuleFrame], list[int]]:
+        """The frames of open modules, and each box's innermost."""
+        return module_frames(self.drawn, self.folding) if self.folded else ([], [])
+
+    @cached_property
+    def folding(self) -> Folding:
+        """Which modules are open, when modules are drawn."""
+        folding = Folding({node.index: module_path(node) for node in drawn_nodes(self.model)})
+        folding.open_few(FIRST_BOXES)
+        return folding
+
+    def begin_folded(self, collapsed: bool | None) -> None:
+        """Choose how to begin; None closes the modules of large graphs."""
+        large = len(self.model.nodes) > LARGEST_OPEN
+        self.folded = bool(self.folding.modules) if collapsed or (collapsed is None and large) else False
+
+    def open(self, path: ModulePath | None) -> None:
+        """Open a module and all around it; None opens every module, and draws none."""
+        if path is None:
+            self.folded = False
+        else:
+            self.folded = True
+            self.folding.open(path)
+        self._draw_anew()
+
+    def close(self, path: ModulePath | None) -> None:
+        """Close a module and all within it; None closes as many as a large graph begins with."""
+        if path is None:
+            self.folding.open_few(FIRST_BOXES)
+        else:
+            if not self.folded:
+                self.folding.open_all()
+            self.folding.close(path)
+        self.folded = bool(self.folding.modules)
+        self._draw_anew()
+
+    def reveal(self, node: int) -> None:
+        """Open the modules around a node, given by its number in the model."""
+        if self.folded:
+            self.folding.reveal(node)
+            self._draw_anew()
+
+    def module_of(self, place: int) -> ModulePath | None:
+        """Return the closed module that a box stands for; None for other boxes."""
+        box = self.drawn.nodes[place]
+        return self.folding.groups().get(box.members[0]) if box.kind == "module" else None
+
+    def module_named(self, name: str) -> ModulePath:
+        """Return a module by the last part of its path, or by the whole path with slashes.
+
+        Raises
+        ------
+        NameNotFoundError
+            If none has the name, or several.
+        """
+        modules = self.folding.modules
+        found = [path for path in modules if "/".join(path) == name] or [
+            path for path in modules if path[-1] == name
+        ]
+        if len(found) == 1:
+            return found[0]
+        known = [clean_text("/".join(path), limit=60) for path in (found or modules)]
+        shown = ", ".join(map(repr, known[:6])) + ", …" * (len(known) > 6)
+        which = "Several modules are" if found else "No module of several nodes is"
+        raise NameNotFoundError(
+            f"{which} named {clean_text(name, limit=60)!r}. "
+            + (
+                f"Give one of: {shown}."
+                if known
+                else "The file does not tell which modules its nodes are of."
+            )
+        )
+
+    def place_after(self, box: DrawnNode) -> int:
+        """Return the box that now shows what a box of an earlier drawing showed; -1 for none."""
+        for place, now in enumerate(self.drawn.nodes):
+            if now.members and box.members and box.members[0] in now.members:
+                return place
+            if not box.members and (now.kind, now.key) == (box.kind, box.key):
+                return place
+        return -1
+
+    def _draw_anew(self) -> None:
+        for name in ("drawn", "frames"):
+            self.__dict__.pop(name, None)
 
     def colour_by(self, overlays: tuple[Overlay, ...]) -> None:
         """Take other overlays.
@@ -61,7 +161,11 @@ class GraphPane:
 
     def graph_state(self) -> dict[str, Any]:
         """Return the graph for the browser."""
-        return graph_state(self.drawn, self.model)
+        frames, innermost = self.frames
+        return graph_state(self.drawn, self.model) | {
+            "foldable": bool(self.folding.modules),
+            **modules_state(self.drawn, self.model, frames, innermost),
+        }
 
     def overlay_state(self) -> dict[str, Any]:
         """Return the overlays for the browser."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,9 @@ from onnx_workbench.core.errors import InputError, MissingPackageError, NameNotF
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, text_table
 from onnx_workbench.core.model import Model
+from onnx_workbench.core.provenance import ModulePath
 from onnx_workbench.views import figures
-from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small
+from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
 from onnx_workbench.views.graph_pane import GraphPane
 from onnx_workbench.views.overlay import HasOverlays, Numbers, overlays_from, paint
 from onnx_workbench.views.picture import Picture
@@ -34,9 +35,10 @@ _TEXT_LINES = 40
 class GraphView:
     """The graph of a model, drawn once: interactive in a notebook, and as SVG, PNG, HTML or text."""
 
-    def __init__(self, model: Model, *, height: int) -> None:
+    def __init__(self, model: Model, *, height: int, collapsed: bool | None = None) -> None:
         self.model, self.height = model, height
         self._pane = GraphPane(model)
+        self._pane.begin_folded(collapsed)
 
     @property
     def drawn(self) -> DrawnGraph:
@@ -78,7 +80,7 @@ class GraphView:
         picture says so. With `whole`, every node is drawn, whatever the size.
         """
         if whole:
-            return figures.svg(self._picture(self.drawn))
+            return figures.svg(self._picture(draw_whole(self.model)))
         limit = LARGEST_WHOLE_PICTURE
         while len((text := figures.svg(self._small_picture(limit))).encode()) > LARGEST_SAVED_BYTES:
             limit //= 2
@@ -89,7 +91,7 @@ class GraphView:
         return self.model.text()
 
     def select(self, value_name: str) -> None:
-        """Select the node that writes a value, as a click would.
+        """Select the node that writes a value, as a click would; closed modules around it are opened.
 
         Raises
         ------
@@ -97,11 +99,58 @@ class GraphView:
             If no box of the graph writes it.
         """
         place = self._pane.place_of(value_name)
+        writer = self.model.producer(value_name)
+        if place is not None and writer and self._pane.drawn.nodes[place].kind == "module":
+            self._pane.reveal(writer.index)
+            self._show_modules(place)
+            place = self._pane.place_of(value_name)
         if place is None:
             raise NameNotFoundError(
                 f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
             )
         self.widget.selected = place
+
+    def expand(self, *modules: str) -> None:
+        """Open modules, so that what they hold is drawn; with no name, all of them.
+
+        Parameters
+        ----------
+        modules
+            Names of modules (``"layer1.0"``), or their whole paths with slashes (``"layer1/layer1.0"``).
+
+        Raises
+        ------
+        NameNotFoundError
+            If no module of several nodes is so named, or several are.
+        """
+        for path in self._modules_named(modules):
+            self._pane.open(path)
+        self._show_modules()
+
+    def collapse(self, *modules: str) -> None:
+        """Close modules, so that each is one box; with no name, as many as a large graph begins with.
+
+        Parameters
+        ----------
+        modules
+            Names of modules, as for `expand`.
+
+        Raises
+        ------
+        NameNotFoundError
+            If no module of several nodes is so named, or several are.
+        """
+        for path in self._modules_named(modules):
+            self._pane.close(path)
+        self._show_modules()
+
+    def _modules_named(self, names: Sequence[str]) -> list[ModulePath | None]:
+        """Return modules by their names; None stands for all."""
+        return [self._pane.module_named(name) for name in names] or [None]
+
+    def _show_modules(self, anchor: int = -1) -> None:
+        if "widget" in self.__dict__:
+            self.widget.draw_anew(anchor)
 
     def overlay(
         self,
@@ -183,7 +232,12 @@ class GraphView:
     def _page(self) -> str:
         from onnx_workbench.views.page import page
 
-        return page(self._pane, self.svg(), self._chosen())
+        if not self._pane.folded:
+            return page(self._pane, self.svg(), self._chosen())
+        # Nobody opens modules in a page without Python: it shows every node.
+        whole = GraphView(self.model, height=self.height, collapsed=False)
+        whole._pane.colour_by(self._pane.overlays)
+        return page(whole._pane, self.svg(), whole._chosen())
 
     def _chosen(self) -> dict[str, Any]:
         """Return what is chosen to be seen, by the reader of the widget if there is one."""
@@ -200,8 +254,9 @@ class GraphView:
         return Picture(graph, paint(overlay, graph.nodes, self.model))
 
     def _small_picture(self, limit: int) -> Picture:
-        whole = len(self.model.nodes) <= limit and len(self.drawn.nodes) <= 2 * limit
-        return self._picture(self.drawn if whole else draw_small(self.model, limit))
+        few = self._pane.folded or len(self.model.nodes) <= limit
+        fits = few and len(self.drawn.nodes) <= 2 * limit
+        return self._picture(self.drawn if fits else draw_small(self.model, limit))
 
     def _png_beside(self) -> dict[str, str]:
         """Return the picture that JupyterLab shows in notebooks it does not trust; it hides SVG and widgets there.

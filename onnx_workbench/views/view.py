@@ -24,12 +24,14 @@ def view(
     overlay_scale: str = "linear",
     inputs: object = None,
     values: Mapping[str, Any] | None = None,
+    collapsed: bool | None = None,
     height: int = 600,
 ) -> GraphView:
     """Show the graph of a model.
 
     In a notebook, as the last line of a cell, it is an interactive graph: drag to move, Ctrl and wheel to zoom,
-    click a node for its attributes, shapes and weights, ``/`` to search, arrow keys to walk along edges.
+    click a node for its attributes, shapes and weights, ``/`` to search, arrow keys to walk along edges, Enter to
+    open a module and Shift+Enter to close it.
 
     Parameters
     ----------
@@ -48,6 +50,9 @@ def view(
         a grid of channels (in CHW or HWC order), a matrix or bars, with statistics.
     values
         The same from arrays that are there already, such as ``trace(...).arrays``: arrays by value name, of one run.
+    collapsed
+        Whether modules of the source framework begin closed, each as one box; a click on its ``+`` opens it. None
+        closes those of graphs of more than 300 nodes. It needs a file that tells the modules, as PyTorch's do.
     height
         Height in the notebook, in CSS pixels.
 
@@ -74,7 +79,7 @@ def view(
         raise InputError(f"height is {height}; it is in CSS pixels and can be from 160 to 10000.")
     from onnx_workbench.views.graph_view import GraphView
 
-    shown = GraphView(opened, height=height)
+    shown = GraphView(opened, height=height, collapsed=collapsed)
     if overlay is not None:  # its faults are told here, not when the cell displays
         shown.overlay(overlay, label=overlay_label, scale=overlay_scale)
     if inputs is not None and values is not None:

@@ -11,6 +11,7 @@ from onnx_workbench.core.graph_parts import Subgraph, Tensor
 from onnx_workbench.core.model import Model
 from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, describe_type
 from onnx_workbench.views.edge_curves import path_data
+from onnx_workbench.views.module_frames import ModuleFrame
 from onnx_workbench.views.node_lines import format_product
 from onnx_workbench.views.operator_families import FAMILIES, FAMILY_NUMBERS
 from onnx_workbench.views.overlay import NO_NUMBER, NO_NUMBER_DARK, NOT_FINITE, RAMP, PaintedOverlay
@@ -41,6 +42,48 @@ def graph_state(graph: DrawnGraph, model: Model) -> dict[str, Any]:
         "labels": _labels(graph),
         "values": _value_types(graph, model),
     }
+
+
+def modules_state(
+    graph: DrawnGraph, model: Model, frames: Sequence[ModuleFrame], innermost: Sequence[int]
+) -> dict[str, Any]:
+    """Return what the widget knows of modules: the frames of open ones, and what closed ones hide."""
+    drawn = [frame for frame in frames if frame.corner]
+    places = {id(frame): at for at, frame in enumerate(drawn)}
+    hidden = [
+        (place, index)
+        for place, box in enumerate(graph.nodes)
+        if box.kind == "module"
+        for index in box.members
+    ]
+    return {
+        "frames": {
+            "title": [frame.title for frame in drawn],
+            "x": [frame.corner[0] for frame in drawn if frame.corner],
+            "y": [frame.corner[1] for frame in drawn if frame.corner],
+            "width": [frame.size[0] for frame in drawn],
+            "height": [frame.size[1] for frame in drawn],
+            "tab": [frame.tab[0] for frame in drawn],
+            "tabWidth": [frame.tab[1] for frame in drawn],
+            "module": [at for at, frame in enumerate(frames) if id(frame) in places],
+        },
+        "modules": {
+            "title": [frame.title for frame in frames],
+            "around": [frame.parent for frame in frames],
+        },
+        "inModule": list(innermost),
+        "hidden": {
+            "place": [place for place, _ in hidden],
+            "node": [index for _, index in hidden],
+            "text": [_search_text(model, index) for _, index in hidden],
+        },
+    }
+
+
+def _search_text(model: Model, index: int) -> str:
+    node = model.nodes[index]
+    texts = (node.op_type, node.name, *_names(name for name in node.outputs if name))
+    return "\n".join(clean_text(text, limit=120) for text in texts)
 
 
 def overlay_state(painted: Sequence[PaintedOverlay]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import anywidget
 import traitlets
 
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.views.drawn_graph import DrawnNode
 from onnx_workbench.views.graph_pane import GraphPane
 from onnx_workbench.views.overlay import SCALES
 from onnx_workbench.views.static_files import script, style
@@ -42,6 +44,7 @@ class GraphWidget(anywidget.AnyWidget):
     def __init__(self, pane: GraphPane, *, height: int) -> None:
         self._pane = pane
         self._asked: dict[str, Any] = {}
+        self._boxes = pane.drawn.nodes
         super().__init__(graph=pane.graph_state(), height=height)
         self.show_overlays()
         self.observe(self._on_selected, names="selected")
@@ -55,6 +58,32 @@ class GraphWidget(anywidget.AnyWidget):
             self.overlay_shown = 0 if overlays else -1
             self.overlay_scale = overlays[0].scale if overlays else "linear"
 
+    def draw_anew(self, anchor: int = -1, *, node: int = -1) -> None:
+        """Send the graph as it is drawn now.
+
+        Parameters
+        ----------
+        anchor
+            The box of the former drawing that stays in its place; the selected one if left out.
+        node
+            Number of the model's node to select; what was selected stays so if left out.
+        """
+        former, pane = self._boxes, self._pane
+        self._boxes = pane.drawn.nodes
+        anchor = anchor if anchor >= 0 else self.selected
+        chosen = self._boxes_with(node) if node >= 0 else self._moved(former, self.selected)
+        with self.hold_sync():
+            self.graph = pane.graph_state() | {"focus": self._moved(former, anchor)}
+            self.overlays = pane.overlay_state()
+            self.selected = chosen
+            self._answer()
+
+    def _moved(self, former: Sequence[DrawnNode], place: int) -> int:
+        return self._pane.place_after(former[place]) if 0 <= place < len(former) else -1
+
+    def _boxes_with(self, node: int) -> int:
+        return next((place for place, box in enumerate(self._boxes) if node in box.members), -1)
+
     def chosen(self) -> dict[str, Any]:
         """Return what the reader has chosen to see."""
         names = ("overlay_shown", "overlay_scale", "selected", "details")
@@ -66,10 +95,35 @@ class GraphWidget(anywidget.AnyWidget):
         self._answer()
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        """Take a message of the browser: how the reader wants to see the value of the selected box."""
-        if isinstance(content, dict) and content.get("kind") == "look":
+        """Take a message of the browser: a look at the value of the selected box, or modules to open or close."""
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "look":
             self._asked = content
             self._answer()
+        elif content.get("kind") in {"open", "close", "reveal"}:
+            selected, anchor = content.get("selected"), content.get("anchor")
+            if isinstance(selected, int) and -1 <= selected < len(self._boxes):
+                self.selected = selected
+            self._fold(content["kind"], content.get("which"), anchor if isinstance(anchor, int) else -1)
+
+    def _fold(self, kind: str, which: object, anchor: int) -> None:
+        """Open or close one module, or with no number all; what a browser sends may be of an earlier drawing."""
+        pane = self._pane
+        frames = pane.frames[0]
+        known = {"open": len(self._boxes), "close": len(frames), "reveal": len(pane.model.nodes)}[kind]
+        if isinstance(which, int) and 0 <= which < known:
+            if kind == "reveal":
+                pane.reveal(which)
+            elif kind == "close":
+                pane.close(frames[which].path)
+            elif path := pane.module_of(which):
+                pane.open(path)
+        elif which is None and kind == "open":
+            pane.open(None)
+        elif which is None and kind == "close":
+            pane.close(None)
+        self.draw_anew(anchor, node=which if kind == "reveal" and isinstance(which, int) else -1)
 
     def _answer(self) -> None:
         if 0 <= self.selected < len(self._pane.drawn.nodes):

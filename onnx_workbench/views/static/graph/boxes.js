@@ -1,6 +1,6 @@
 /** What is known of a box: its colours, its shape, its words, and its way to others. */
 
-/** @import { Colours, Graph, NodeColumns, Overlay } from "./types.js" */
+/** @import { Colours, Graph, Hit, NodeColumns, Overlay } from "./types.js" */
 import { isDark } from "./elements.js";
 
 export const READABLE = 0.45; // below this scale the titles are too small to read
@@ -59,21 +59,30 @@ export function edgesAt(graph, node) {
   return found;
 }
 
-/** Finds nodes by operator, name and values. @param {Graph} graph */
+/** Finds boxes by operator, name and values, and nodes in closed modules. @param {Graph} graph @returns {(wanted: string) => Hit[]} */
 export function makeSearch(graph) {
-  const { nodes } = graph;
-  /** @type {string[]} */
-  let texts = [];
-  return (/** @type {string} */ wanted) => {
-    if (!texts.length) {
-      texts = nodes.title.map((title, i) =>
-        [title, nodes.operator[i], nodes.name[i], ...nodes.outputs[i], ...nodes.inputs[i]]
+  const { nodes, hidden } = graph;
+  /** @type {{text: string, hit: Hit}[]} */
+  let entries = [];
+  return (wanted) => {
+    if (!entries.length) {
+      entries = nodes.title.map((title, i) => ({
+        text: [title, nodes.operator[i], nodes.name[i], ...nodes.outputs[i], ...nodes.inputs[i]]
           .join("\n")
           .toLowerCase(),
+        hit: { place: i, node: -1 },
+      }));
+      // A closed module is found by its own name; its values are those of the nodes in it.
+      entries = entries.map((entry, i) =>
+        nodes.kind[i] === "module" ? { ...entry, text: nodes.name[i].toLowerCase() } : entry,
       );
+      hidden.text.forEach((text, i) => {
+        entries.push({ text: text.toLowerCase(), hit: { place: hidden.place[i], node: hidden.node[i] } });
+      });
+      entries.sort((a, b) => a.hit.place - b.hit.place);
     }
     const needle = wanted.trim().toLowerCase();
-    return needle ? texts.flatMap((text, i) => (text.includes(needle) ? [i] : [])) : [];
+    return needle ? entries.flatMap(({ text, hit }) => (text.includes(needle) ? [hit] : [])) : [];
   };
 }
 

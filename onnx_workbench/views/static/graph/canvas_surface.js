@@ -3,6 +3,7 @@
 /** @import { Graph, Overlay, Scene, Surface } from "./types.js" */
 import { FONT, READABLE, arrowHead, baselines, coloursOf, coordinates, edgesAt, radiusOf } from "./boxes.js";
 import { element } from "./elements.js";
+import { SIGN_FROM_RIGHT, TAB_HEIGHT } from "./modules.js";
 
 /**
  * @param {Graph} graph
@@ -11,7 +12,7 @@ import { element } from "./elements.js";
  * @returns {Surface}
  */
 export function canvasSurface(graph, overlayNow, styled) {
-  const { nodes, edges, labels } = graph;
+  const { nodes, edges, labels, frames } = graph;
   const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", "ow-surface"));
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const extents = edges.path.map((path) => {
@@ -70,6 +71,37 @@ export function canvasSurface(graph, overlayNow, styled) {
     pen.font = `11px ${FONT}`;
     pen.fillText(nodes.line[i], x, y + lower);
     pen.globalAlpha = 1;
+    if (nodes.kind[i] !== "module") return;
+    pen.font = `600 16px ${FONT}`;
+    pen.fillText("+", x + width / 2 - SIGN_FROM_RIGHT, y + 5.5);
+  }
+
+  /** @param {number} i @param {string} line @param {string} back */
+  function drawFrame(i, line, back) {
+    pen.beginPath();
+    pen.roundRect(frames.x[i], frames.y[i], frames.width[i], frames.height[i], 10);
+    pen.globalAlpha = 0.06;
+    pen.fillStyle = back;
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.strokeStyle = line;
+    pen.lineWidth = 1;
+    pen.stroke();
+  }
+
+  /** @param {number} i @param {string} line @param {string} front @param {string} ink */
+  function drawTab(i, line, front, ink) {
+    pen.beginPath();
+    pen.roundRect(frames.tab[i], frames.y[i] - TAB_HEIGHT / 2, frames.tabWidth[i], TAB_HEIGHT, 8);
+    pen.fillStyle = front;
+    pen.fill();
+    pen.strokeStyle = line;
+    pen.lineWidth = 1;
+    pen.stroke();
+    pen.fillStyle = ink;
+    pen.font = `11px ${FONT}`;
+    pen.textAlign = "left";
+    pen.fillText(`− ${frames.title[i]}`, frames.tab[i] + 7, frames.y[i] + 3.5);
   }
 
   /** @param {Scene} scene */
@@ -87,18 +119,27 @@ export function canvasSurface(graph, overlayNow, styled) {
     const [left, top] = [-camera.x / camera.scale, -camera.y / camera.scale];
     const [right, bottom] = [left + width / camera.scale, top + height / camera.scale];
     const style = getComputedStyle(styled);
-    const [line, accent, hit] = ["--ow-edge", "--ow-accent", "--ow-hit"].map((name) =>
-      style.getPropertyValue(name),
-    );
+    const [line, accent, hit, front, quiet] = [
+      "--ow-edge",
+      "--ow-accent",
+      "--ow-hit",
+      "--ow-front",
+      "--ow-quiet",
+    ].map((name) => style.getPropertyValue(name));
     const inSight = (/** @type {number[]} */ [x0, y0, x1, y1]) =>
       x1 >= left && x0 <= right && y1 >= top && y0 <= bottom;
+    const framed = frames.title.flatMap((_, i) => {
+      const [x, y] = [frames.x[i], frames.y[i]];
+      return inSight([x, y - TAB_HEIGHT, x + frames.width[i], y + frames.height[i]]) ? [i] : [];
+    });
+    for (const i of framed) drawFrame(i, line, accent);
     const seen = extents.flatMap((extent, edge) => (inSight(extent) ? [edge] : []));
     drawEdges(seen, line, Math.max(1.4, 0.6 / camera.scale));
     drawEdges(edgesAt(graph, selected), accent, Math.max(2.4, 1.2 / camera.scale));
     if (camera.scale >= READABLE) {
       pen.font = `10px ${FONT}`;
       pen.textAlign = "left";
-      pen.fillStyle = style.getPropertyValue("--ow-quiet");
+      pen.fillStyle = quiet;
       labels.text.forEach((text, i) => {
         const [x, y] = [labels.x[i], labels.y[i]];
         if (inSight([x, y - 10, x + 120, y])) pen.fillText(text, x, y);
@@ -108,6 +149,7 @@ export function canvasSurface(graph, overlayNow, styled) {
       const [x, y, w, h] = [nodes.x[i], nodes.y[i], nodes.width[i] / 2, nodes.height[i] / 2];
       if (inSight([x - w, y - h, x + w, y + h])) drawNode(i, scene, accent, hit);
     }
+    if (camera.scale >= READABLE) for (const i of framed) drawTab(i, line, front, quiet);
   }
   return { element: canvas, draw, mark: draw, move: draw };
 }

@@ -1,10 +1,11 @@
 /** One graph on its stage: drawing, camera, pointer and the keys that move about. */
 
-/** @import { Graph, Overlay, Scene, Surface } from "./types.js" */
+/** @import { Fold, Graph, Overlay, Scene, Surface } from "./types.js" */
 
 import { READABLE, describe, neighbour } from "./boxes.js";
 import { canvasSurface } from "./canvas_surface.js";
 import { element } from "./elements.js";
+import { closing, foldAt, moduleAround } from "./modules.js";
 import { listenToPointer } from "./pointer.js";
 import { makeStrip } from "./strip.js";
 import { svgSurface } from "./svg_surface.js";
@@ -15,6 +16,7 @@ const MOST_SVG_NODES = 2000;
 /**
  * @typedef {object} PaneEvents
  * @property {(node: number) => void} selected  by pointer or keys
+ * @property {(fold: Fold) => void} fold  a module is to be opened or closed
  * @property {(text: string) => void} say  to screen readers
  * @property {() => Overlay | null} overlayNow
  */
@@ -55,6 +57,8 @@ export class Pane {
       "-": () => this.viewer.zoom(0.8),
       0: () => this.viewer.toggleFit(),
       Escape: () => this.events.selected(-1),
+      Enter: () => this.openModule(this.marks.selected),
+      "Shift+Enter": () => this.closeModule(),
     };
     for (const key of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"])
       this.keys[key] = () => this.walk(key);
@@ -62,10 +66,11 @@ export class Pane {
     listenToPointer(
       this.stage,
       this.viewer,
-      (node) => this.click(node),
+      (node, x, y) => this.click(node, x, y),
       (node) => this.hover(node),
       () => this.showHint(),
     );
+    this.stage.addEventListener("dblclick", () => this.openModule(this.marks.selected));
     this.graph = graph;
     this.show(graph);
   }
@@ -88,7 +93,8 @@ export class Pane {
     if (this.strip) this.element.append(this.strip.box);
     const size = `${graph.nodes.x.length} boxes, ${graph.edges.path.length} edges`;
     const keys =
-      "Arrow keys walk along edges, plus and minus zoom, 0 fits, slash searches, Escape deselects.";
+      "Arrow keys walk along edges, plus and minus zoom, 0 fits, slash searches, Escape deselects." +
+      (graph.foldable ? " Enter opens a module, Shift and Enter close it." : "");
     this.stage.setAttribute("aria-label", `Graph of ${graph.name}: ${size}. ${keys}`);
   }
 
@@ -152,8 +158,13 @@ export class Pane {
     return describe(this.graph, this.events.overlayNow(), node);
   }
 
-  /** @param {number} node */
-  click(node) {
+  /** @param {number} node @param {number} x @param {number} y  on the stage */
+  click(node, x, y) {
+    const fold = foldAt(this.graph, node, ...this.viewer.toGraph(x, y));
+    if (fold) {
+      this.events.fold(fold);
+      return;
+    }
     this.events.selected(node);
     if (node >= 0) this.viewer.show(node, true); // the panel may have covered it
   }
@@ -186,10 +197,33 @@ export class Pane {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.keys[event.key]) return;
+    const key = event.shiftKey && event.key === "Enter" ? "Shift+Enter" : event.key;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.keys[key]) return;
     event.preventDefault();
     event.stopPropagation();
-    this.keys[event.key]();
+    this.keys[key]();
+  }
+
+  /** @param {number} node */
+  openModule(node) {
+    if (this.graph.nodes.kind[node] === "module")
+      this.events.fold({ kind: "open", which: node, anchor: node });
+  }
+
+  closeModule() {
+    const module = moduleAround(this.graph, this.marks.selected);
+    if (module >= 0) this.events.fold(closing(this.graph, module));
+  }
+
+  /** Show another drawing of the graph; a box stays where another was. @param {Graph} graph @param {[number, number] | null} point */
+  replace(graph, point) {
+    this.marks = { selected: -1, hovered: -1, hits: new Set() };
+    this.show(graph);
+    const focus = graph.focus ?? -1;
+    if (focus >= 0 && point) this.viewer.put(focus, point);
+    else if (focus >= 0) this.viewer.show(focus);
+    else this.viewer.fit(true);
+    this.request("draw");
   }
 
   showHint() {

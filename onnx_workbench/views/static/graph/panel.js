@@ -1,8 +1,9 @@
 /** What is told of the selected box. */
 
-/** @import { Details, Graph, Weight } from "./types.js" */
+/** @import { Details, Fold, Graph, Weight } from "./types.js" */
 import { histogramParts, pictureFigure, valueSection } from "./arrays.js";
 import { element, tableSection } from "./elements.js";
+import { moduleControls } from "./modules.js";
 
 /** @param {Weight} weight */
 function weightSection(weight) {
@@ -31,14 +32,16 @@ export function savedDetails(graph, node) {
   };
 }
 
-/** @param {HTMLElement} panel @param {Graph} graph @param {Details} details @param {string} note @param {() => void} close @param {(look: Record<string, unknown>) => void} ask */
-export function fillPanel(panel, graph, details, note, close, ask) {
+/** @param {HTMLElement} panel @param {Graph} graph @param {Details} details @param {string} note @param {() => void} close @param {(look: Record<string, unknown>) => void} ask @param {(fold: Fold) => void} fold */
+export function fillPanel(panel, graph, details, note, close, ask, fold) {
   const heading = element("h3", "", graph.nodes.title[details.node]);
   const button = element("button", "ow-close", "×");
   button.setAttribute("aria-label", "Close details");
   button.addEventListener("click", close);
   const parts = [button, heading];
   if (graph.nodes.line[details.node]) parts.push(element("p", "ow-subtitle", graph.nodes.line[details.node]));
+  const modules = moduleControls(graph, details.node, fold);
+  if (modules) parts.push(modules);
   if (details.rows.length) parts.push(tableSection("", details.rows));
   if (details.value) parts.push(valueSection(details.value, ask));
   if (details.attributes.length) parts.push(tableSection("Attributes", details.attributes));

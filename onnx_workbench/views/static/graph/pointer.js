@@ -2,7 +2,7 @@
 
 /** @import { Viewer } from "./viewer.js" */
 
-/** @param {HTMLElement} stage @param {Viewer} viewer @param {(node: number) => void} select @param {(node: number) => void} hover @param {() => void} hint */
+/** @param {HTMLElement} stage @param {Viewer} viewer @param {(node: number, x: number, y: number) => void} select  with the place on the stage @param {(node: number) => void} hover @param {() => void} hint */
 export function listenToPointer(stage, viewer, select, hover, hint) {
   /** @type {Map<number, {x: number, y: number}>} */
   const pressed = new Map();
@@ -41,7 +41,7 @@ export function listenToPointer(stage, viewer, select, hover, hint) {
     stage.classList.remove("ow-dragging");
     if (!known || event.type === "pointercancel" || travelled > 3) return;
     const { x, y } = place(event);
-    select(viewer.hit(x, y));
+    select(viewer.hit(x, y), x, y);
   };
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);

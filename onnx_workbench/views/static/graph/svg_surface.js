@@ -3,6 +3,7 @@
 /** @import { Graph, Overlay, Scene, Surface } from "./types.js" */
 import { FONT, READABLE, arrowHead, baselines, coloursOf, edgesAt, radiusOf } from "./boxes.js";
 import { svgElement } from "./elements.js";
+import { SIGN_FROM_RIGHT, TAB_HEIGHT } from "./modules.js";
 
 /**
  * @param {Graph} graph
@@ -10,10 +11,20 @@ import { svgElement } from "./elements.js";
  * @returns {Surface}
  */
 export function svgSurface(graph, overlayNow) {
-  const { nodes, edges, labels } = graph;
+  const { nodes, edges, labels, frames } = graph;
   const svg = svgElement("svg", { class: "ow-surface", "font-family": FONT });
   const world = svgElement("g", {});
   const marks = svgElement("g", { class: "ow-marks", fill: "none" });
+  frames.title.forEach((title, i) => {
+    const frame = {
+      x: frames.x[i],
+      y: frames.y[i],
+      width: frames.width[i],
+      height: frames.height[i],
+      rx: 10,
+    };
+    world.append(svgElement("rect", { class: "ow-module", ...frame }));
+  });
   world.append(
     svgElement("path", { class: "ow-lines", d: edges.path.join("") }),
     svgElement("path", {
@@ -46,8 +57,26 @@ export function svgSurface(graph, overlayNow) {
     };
     box.append(svgElement("rect", size), svgElement("text", { class: "ow-title", y: upper }, title));
     if (line) box.append(svgElement("text", { class: "ow-line", y: lower }, line));
+    if (nodes.kind[i] === "module") {
+      box.setAttribute("aria-expanded", "false");
+      box.append(svgElement("text", { class: "ow-sign", x: width / 2 - SIGN_FROM_RIGHT, y: 5.5 }, "+"));
+    }
     world.append(box);
     return box;
+  });
+  frames.title.forEach((title, i) => {
+    const tab = svgElement("g", {
+      class: "ow-tab",
+      transform: `translate(${frames.tab[i]} ${frames.y[i] - TAB_HEIGHT / 2})`,
+      role: "img",
+      "aria-label": `open module ${title}`,
+      "data-module": frames.module[i],
+    });
+    tab.append(
+      svgElement("rect", { width: frames.tabWidth[i], height: TAB_HEIGHT, rx: 8 }),
+      svgElement("text", { x: 7, y: 11.5 }, `− ${title}`),
+    );
+    world.append(tab);
   });
   svg.append(world);
 

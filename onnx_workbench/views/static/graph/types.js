@@ -27,6 +27,23 @@
  * @property {{source: number[], target: number[], path: string[]}} edges
  * @property {{x: number[], y: number[], text: string[]}} labels
  * @property {Record<string, string>} values  dtype and shape by value name
+ * @property {boolean} foldable  whether the file tells modules
+ * @property {Frames} frames  around what open modules hold, where they can be drawn
+ * @property {{title: string[], around: number[]}} modules  that are open; the one around each, -1 for none
+ * @property {number[]} inModule  the innermost open module around each box, -1 for none
+ * @property {{place: number[], node: number[], text: string[]}} hidden  nodes in closed modules: box, node, words
+ * @property {number} [focus]  the box that stays where it was
+ * @typedef {{place: number, node: number}} Hit  a box, and the node in it that was meant (-1: the box itself)
+ * @typedef {object} Frames
+ * @property {string[]} title
+ * @property {number[]} x
+ * @property {number[]} y
+ * @property {number[]} width
+ * @property {number[]} height
+ * @property {number[]} tab  left end
+ * @property {number[]} tabWidth
+ * @property {number[]} module  index into modules
+ * @typedef {{kind: "open" | "close" | "reveal", which: number | null, anchor: number}} Fold  anchor: a box to keep in place
  * @typedef {object} Overlay  as it is shown, in one scale
  * @property {string} label
  * @property {string} note

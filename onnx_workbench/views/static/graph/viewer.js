@@ -113,10 +113,7 @@ export class Viewer {
   show(node, keepScale = false) {
     const { nodes } = this.graph;
     const scale = keepScale ? this.camera.scale : Math.max(this.camera.scale, READABLE * 1.6);
-    const [x, y] = [
-      nodes.x[node] * this.camera.scale + this.camera.x,
-      nodes.y[node] * this.camera.scale + this.camera.y,
-    ];
+    const [x, y] = this.toStage(node);
     const [aside, above] = [
       (nodes.width[node] / 2) * this.camera.scale + 8,
       (nodes.height[node] / 2) * this.camera.scale + 8,
@@ -152,10 +149,37 @@ export class Viewer {
     this.flight = requestAnimationFrame(step);
   }
 
+  /** Where a point of the stage lies in the graph. @param {number} x @param {number} y @returns {[number, number]} */
+  toGraph(x, y) {
+    return [(x - this.camera.x) / this.camera.scale, (y - this.camera.y) / this.camera.scale];
+  }
+
+  /** Where a node lies on the stage. @param {number} node @returns {[number, number]} */
+  toStage(node) {
+    const { nodes } = this.graph;
+    const { x, y, scale } = this.camera;
+    return [nodes.x[node] * scale + x, nodes.y[node] * scale + y];
+  }
+
+  /** Keep the scale and put a node at a point of the stage. @param {number} node @param {[number, number]} point */
+  put(node, [x, y]) {
+    const { nodes } = this.graph;
+    const { scale } = this.camera;
+    this.set({ x: x - nodes.x[node] * scale, y: y - nodes.y[node] * scale, scale });
+  }
+
+  /** The node nearest to the middle of the stage; -1 for none. */
+  get central() {
+    const [gx, gy] = this.toGraph(this.width / 2, this.height / 2);
+    const { x, y } = this.graph.nodes;
+    const far = (/** @type {number} */ i) => Math.hypot(x[i] - gx, y[i] - gy);
+    return x.reduce((best, _, i) => (best < 0 || far(i) < far(best) ? i : best), -1);
+  }
+
   /** The node at a point of the stage; -1 if there is none. @param {number} x @param {number} y */
   hit(x, y) {
     const { nodes } = this.graph;
-    const [gx, gy] = [(x - this.camera.x) / this.camera.scale, (y - this.camera.y) / this.camera.scale];
+    const [gx, gy] = this.toGraph(x, y);
     return nodes.x.findIndex(
       (cx, i) => Math.abs(gx - cx) <= nodes.width[i] / 2 && Math.abs(gy - nodes.y[i]) <= nodes.height[i] / 2,
     );

@@ -1,10 +1,11 @@
 /** The graph in a notebook cell: what the reader does, what the kernel answers, and what is then shown. */
 
-/** @import { Details, Graph, Overlay, Worst } from "./types.js" */
+/** @import { Details, Fold, Graph, Hit, Overlay, Worst } from "./types.js" */
 
 import { makeSearch } from "./boxes.js";
 import { element, isDark, svgElement, toolButton } from "./elements.js";
 import { Legend, chosenOverlay } from "./legend.js";
+import { foldButtons } from "./modules.js";
 import { Pane } from "./pane.js";
 import { fillPanel, savedDetails } from "./panel.js";
 
@@ -29,8 +30,9 @@ function makeElements(name) {
   panel.hidden = true;
   body.append(panel);
   bar.append(element("span", "ow-name", name), search, count);
-  root.append(bar, body, live);
-  return { root, bar, search, count, live, body, panel };
+  const notice = element("div", "ow-notice");
+  root.append(bar, notice, body, live);
+  return { root, bar, search, count, live, notice, body, panel };
 }
 
 /** @param {HTMLElement} root */
@@ -59,7 +61,7 @@ function keepFocus(panel, fill) {
 /** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} context */
 export function render({ model, el }) {
   const began = performance.now();
-  const graph = /** @type {Graph} */ (model.get("graph"));
+  let graph = /** @type {Graph} */ (model.get("graph"));
   const parts = makeElements(graph.name);
   const { root, bar, search, panel, live } = parts;
   /** @type {Overlay | null} */
@@ -70,6 +72,7 @@ export function render({ model, el }) {
   };
   const pane = new Pane(root, graph, model.get("height"), {
     selected: (node) => select(node),
+    fold,
     say,
     overlayNow,
   });
@@ -80,10 +83,17 @@ export function render({ model, el }) {
     jump,
   );
   legend.toggled = onOverlay;
-  const find = makeSearch(graph);
-  let [selected, reporting, waiting] = [-1, 0, 0];
-  /** @type {{nodes: number[], at: number}} */
-  const hits = { nodes: [], at: -1 };
+  let find = makeSearch(graph);
+  let [selected, reporting, waiting, folding] = [-1, 0, 0, 0];
+  /** @type {{found: Hit[], at: number}} */
+  const hits = { found: [], at: -1 };
+  /** @type {[number, number] | null} where the box was that is to stay */
+  let kept = null;
+  const folds = foldButtons(
+    () => graph,
+    fold,
+    () => (selected >= 0 ? selected : viewer.central),
+  );
 
   /** @param {number} node @param {boolean} report  tell the kernel */
   function select(node, report = true) {
@@ -101,6 +111,49 @@ export function render({ model, el }) {
       model.set("selected", node);
       model.save_changes();
     }, 60);
+  }
+
+  /** Ask the kernel to open or close modules. @param {Fold} wanted */
+  function fold(wanted) {
+    kept = wanted.anchor >= 0 ? viewer.toStage(wanted.anchor) : null;
+    clearTimeout(reporting); // what is selected travels with the wish: boxes will have other numbers
+    model.send({ ...wanted, selected });
+    clearTimeout(folding);
+    folding = setTimeout(() => {
+      const note = "The kernel opens and closes modules: run this cell in Jupyter.";
+      showNotice(note);
+      say(note);
+    }, KERNEL_PATIENCE_MS);
+  }
+
+  /** The kernel has drawn the graph anew: other modules are open. */
+  function onGraph() {
+    for (const timer of [folding, reporting]) clearTimeout(timer);
+    graph = /** @type {Graph} */ (model.get("graph"));
+    find = makeSearch(graph);
+    selected = -1;
+    pane.replace(graph, kept);
+    kept = null;
+    describeGraph();
+    onOverlay();
+    searchAnew();
+    onSelected(false);
+    if (selected < 0) showDetails();
+    root.dataset.selected = String(selected);
+    say(`${graph.nodes.x.length} boxes are drawn`);
+  }
+
+  /** @param {string} text */
+  function showNotice(text) {
+    parts.notice.textContent = text;
+    parts.notice.hidden = !text;
+  }
+
+  function describeGraph() {
+    showNotice(graph.notice);
+    folds.update();
+    root.dataset.surface = pane.large ? "canvas" : "svg";
+    root.dataset.nodes = String(graph.nodes.x.length);
   }
 
   /** Ask the kernel for another look at the value. @param {Record<string, unknown>} look */
@@ -130,7 +183,7 @@ export function render({ model, el }) {
     const saved = savedDetails(graph, selected);
     const fill = (/** @type {Details} */ shown, note = "") =>
       keepFocus(panel, () =>
-        fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close, ask),
+        fillPanel(panel, graph, { ...shown, rows: [...number, ...shown.rows] }, note, close, ask, fold),
       );
     fill(answered ? details : saved);
     if (answered || graph.nodes.kind[selected] !== "node") return;
@@ -140,21 +193,29 @@ export function render({ model, el }) {
 
   /** @param {number} step */
   function goToHit(step) {
-    const { nodes } = hits;
-    if (!nodes.length) return;
-    hits.at = hits.at < 0 && step < 0 ? nodes.length - 1 : (hits.at + step + nodes.length) % nodes.length;
-    select(nodes[hits.at]);
-    viewer.show(nodes[hits.at]);
-    parts.count.textContent = `${hits.at + 1} of ${nodes.length}`;
-    say(`${parts.count.textContent}: ${pane.describe(nodes[hits.at])}`);
+    const { found } = hits;
+    if (!found.length) return;
+    hits.at = hits.at < 0 && step < 0 ? found.length - 1 : (hits.at + step + found.length) % found.length;
+    const { place, node } = found[hits.at];
+    parts.count.textContent = `${hits.at + 1} of ${found.length}`;
+    goTo(place, node);
+    if (node < 0) say(`${parts.count.textContent}: ${pane.describe(place)}`);
+  }
+
+  /** Select a box and bring it into sight; a node in a closed module is drawn first. @param {number} place @param {number} node */
+  function goTo(place, node) {
+    const hidden = graph.nodes.kind[place] === "module" && node >= 0;
+    select(place, !hidden);
+    viewer.show(place);
+    if (hidden) fold({ kind: "reveal", which: node, anchor: place });
   }
 
   function searchAnew() {
-    hits.nodes = find(search.value);
-    hits.at = -1;
-    parts.count.textContent = search.value.trim() ? `${hits.nodes.length} found` : "";
+    hits.found = find(search.value);
+    hits.at = Math.min(hits.at, hits.found.length - 1);
+    parts.count.textContent = search.value.trim() ? `${hits.found.length} found` : "";
     say(parts.count.textContent);
-    pane.markHits(hits.nodes);
+    pane.markHits(hits.found.map(({ place }) => place));
   }
 
   /** @param {KeyboardEvent} event */
@@ -189,15 +250,14 @@ export function render({ model, el }) {
 
   /** @param {Worst} worst */
   function jump(worst) {
-    select(worst.place);
-    viewer.show(worst.place);
+    goTo(worst.place, worst.node);
   }
 
-  function onSelected() {
+  function onSelected(follow = true) {
     const node = model.get("selected");
     if (node === selected || node >= graph.nodes.x.length) return;
     select(node, false);
-    if (node >= 0) viewer.show(node);
+    if (node >= 0 && follow) viewer.show(node);
   }
 
   function begin() {
@@ -212,21 +272,23 @@ export function render({ model, el }) {
   pane.keys["/"] = () => search.focus();
   root.style.height = `${model.get("height")}px`;
   bar.append(
+    folds.group,
     toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
     toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
     toolButton("Fit the whole graph; again: back to its beginning", "Fit", () => viewer.toggleFit()),
     fullScreenButton(root),
   );
-  if (graph.notice) root.insertBefore(element("div", "ow-notice", graph.notice), parts.body);
-  root.dataset.surface = pane.large ? "canvas" : "svg";
-  root.dataset.nodes = String(graph.nodes.x.length);
+  describeGraph();
   parts.body.prepend(pane.element);
   parts.body.append(legend.element);
   el.append(root);
   onOverlay();
   root.dataset.theme = isDark() ? "dark" : "light";
 
-  search.addEventListener("input", searchAnew);
+  search.addEventListener("input", () => {
+    hits.at = -1;
+    searchAnew();
+  });
   search.addEventListener("keydown", onSearchKey);
   panel.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
@@ -234,7 +296,8 @@ export function render({ model, el }) {
   /** @type {[string, () => void][]} */
   const listeners = [
     ["change:details", showDetails],
-    ["change:selected", onSelected],
+    ["change:selected", () => onSelected()],
+    ["change:graph", onGraph],
     ["change:overlays", onOverlay],
     ["change:overlay_shown", onOverlay],
     ["change:overlay_scale", onOverlay],
@@ -262,7 +325,7 @@ export function render({ model, el }) {
     system.removeEventListener("change", onTheme);
     resizing.disconnect();
     theming.disconnect();
-    for (const timer of [reporting, waiting]) clearTimeout(timer);
+    for (const timer of [reporting, waiting, folding]) clearTimeout(timer);
     pane.stop();
   };
 }

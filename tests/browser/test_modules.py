@@ -1,0 +1,115 @@
+"""Modules opened and closed in the graph of a cell, by mouse, by keys, from the search and from Python."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+BLOCKS = """
+import numpy as np, onnx_workbench as ow
+from onnx import helper
+from onnx_workbench.views.view import view
+from onnx_workbench.sources.open import open_model
+
+def blocks(count, steps=12):
+    nodes, last = [], "x"
+    for block in range(count):
+        for step in range(steps):
+            inner = "first" if step < steps // 2 else "second"
+            made, module = f"b{block}s{step}", f"/blocks/block{block}/{inner}"
+            nodes.append(helper.make_node("Relu" if step % 2 else "Neg", [last], [made], name=f"{module}/node"))
+            last = made
+    x, y = (helper.make_tensor_value_info(n, 1, ["N", 4]) for n in ("x", last))
+    return open_model(helper.make_model(helper.make_graph(nodes, "blocks", [x], [y]), opset_imports=[
+        helper.make_opsetid("", 20)], ir_version=10))
+
+model = blocks(40)
+"""
+
+
+def shown(lab, name, cell):
+    lab.write_notebook(name, BLOCKS, cell)
+    lab.open_notebook(name)
+    lab.run_all()
+    assert lab.errors() == []
+    graph = lab.page.locator(".ow-graph[data-ready=true]").first
+    graph.wait_for(timeout=10_000)
+    return graph
+
+
+def titles(graph):
+    return graph.locator(".ow-node .ow-title").all_text_contents()
+
+
+def boxes_become(graph, count):
+    graph.page.wait_for_function(
+        "([root, count]) => root.dataset.nodes === String(count)", arg=[graph.element_handle(), count]
+    )
+
+
+def test_a_large_graph_begins_closed_and_a_click_opens_a_module_where_it_was(lab):
+    graph = shown(lab, "modules.ipynb", "graph = ow.view(model)\ngraph")
+    assert titles(graph) == ["x", *[f"block{i}" for i in range(40)], "b39s11"]
+    assert "480 nodes are in closed modules" in graph.locator(".ow-notice").inner_text()
+    box = graph.locator("[data-node='2']")
+    assert box.get_attribute("aria-expanded") == "false"
+    before = box.bounding_box()
+    sign = box.locator(".ow-sign").bounding_box()
+    lab.page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
+    boxes_become(graph, 43)
+    assert titles(graph)[1:5] == ["block0", "first", "second", "block2"]
+    first = graph.locator("[data-node='2']").bounding_box()
+    assert abs(first["y"] - before["y"]) < 3
+    tab = graph.locator(".ow-tab", has_text=re.compile(r"^− block1$"))
+    place = tab.bounding_box()
+    lab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    boxes_become(graph, 42)
+    assert titles(graph)[1:4] == ["block0", "block1", "block2"]
+    assert abs(graph.locator("[data-node='2']").bounding_box()["y"] - before["y"]) < 3
+
+
+def test_keys_open_and_close_and_the_buttons_do_all_at_once(lab):
+    graph = shown(lab, "keys.ipynb", "ow.view(model)")
+    graph.locator(".ow-stage").focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):  # the first key selects the input
+        lab.page.keyboard.press(key)
+    boxes_become(graph, 43)
+    assert graph.get_attribute("data-selected") == "1"
+    lab.page.keyboard.press("Enter")
+    boxes_become(graph, 48)
+    assert titles(graph)[1:8] == ["Neg", "Relu", "Neg", "Relu", "Neg", "Relu", "second"]
+    panel = graph.locator(".ow-panel")
+    assert panel.locator(".ow-modules button").all_inner_texts() == ["− blocks", "− block0", "− first"]
+    lab.page.keyboard.press("Shift+Enter")
+    boxes_become(graph, 43)
+    graph.get_by_role("button", name="+ all").click()
+    boxes_become(graph, 482)
+    graph.get_by_role("button", name="− modules").click()
+    boxes_become(graph, 42)
+
+
+def test_search_and_the_worst_list_open_what_hides_a_node(lab):
+    graph = shown(
+        lab,
+        "hidden.ipynb",
+        "graph = ow.view(model, overlay={'b7s3': 5.0, 'b2s1': 1.0}, overlay_label='ms')\ngraph",
+    )
+    assert "A module shows the worst number of its nodes" in graph.locator(".ow-legend-note").inner_text()
+    graph.locator(".ow-search").fill("b20s7")
+    assert graph.locator(".ow-count").inner_text() == "1 found"
+    graph.locator(".ow-search").press("Enter")
+    boxes_become(graph, 48)
+    graph.locator(".ow-node.ow-selected", has_text="Relu").wait_for(timeout=5000)
+    graph.locator(".ow-panel").get_by_text("b20s7").first.wait_for(timeout=5000)
+    graph.get_by_role("button", name="Worst 2").click()
+    graph.locator(".ow-worst-list button").first.click()
+    boxes_become(graph, 54)
+    graph.locator(".ow-panel").get_by_text("b7s3").first.wait_for(timeout=5000)
+    lab.kernel("graph.collapse()")
+    boxes_become(graph, 42)
+    lab.kernel("graph.select('b4s4')")
+    boxes_become(graph, 48)
+    graph.locator(".ow-panel").get_by_text("b4s4").first.wait_for(timeout=5000)

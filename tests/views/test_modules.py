@@ -1,0 +1,196 @@
+"""Modules opened and closed: which boxes are drawn, which frames stand around them, what a widget is told."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from onnx import helper
+
+from onnx_workbench.core.errors import NameNotFoundError
+from onnx_workbench.sources.open import open_model
+from onnx_workbench.views.module_frames import module_frames
+from onnx_workbench.views.modules import Folding
+from onnx_workbench.views.view import view
+
+BLOCKS, STEPS = 40, 12
+
+
+def blocks(count: int = BLOCKS) -> object:
+    """Return a chain of blocks of two halves, all within one module, then one node of none."""
+    nodes, last = [], "x"
+    for place in range(count * STEPS):
+        block, step = divmod(place, STEPS)
+        name = f"/all/block{block}/{'first' if step < STEPS // 2 else 'second'}/node"
+        nodes.append(helper.make_node("Relu", [last], [last := f"b{block}s{step}"], name=name))
+    nodes.append(helper.make_node("Neg", [last], ["y"], name="end"))
+    x, y = (helper.make_tensor_value_info(name, 1, ["N", 4]) for name in ("x", "y"))
+    return open_model(helper.make_model(helper.make_graph(nodes, "blocks", [x], [y])))
+
+
+def titles(graph) -> list[str]:
+    return [node.title for node in graph.drawn.nodes]
+
+
+def test_a_module_is_one_box_until_it_and_all_around_it_are_open():
+    folding = Folding(
+        {0: ("a", "b"), 1: ("a", "b"), 2: ("a",), 3: (), 4: ("c",), 5: ("c", "d"), 6: ("c", "d")}
+    )
+    assert folding.groups() == {0: ("a",), 1: ("a",), 2: ("a",), 4: ("c",), 5: ("c",), 6: ("c",)}
+    folding.opened = {("a", "b")}
+    assert folding.groups()[0] == ("a",)
+    folding.open(("a",))
+    assert folding.groups() == {4: ("c",), 5: ("c",), 6: ("c",)}
+    folding.close(("a",))
+    assert folding.groups()[0] == ("a",)
+    folding.reveal(5)
+    assert 5 not in folding.groups()
+    assert folding.around(5) == [("c",), ("c", "d")]
+
+
+def test_a_module_that_holds_nothing_but_another_opens_and_closes_with_it():
+    folding = Folding({0: ("a", "b", "c"), 1: ("a", "b", "d"), 2: ("e",)})
+    folding.open(("a",))
+    assert folding.groups() == {}
+    assert folding.around(0) == [("a",)]
+    assert folding.title(("a",)) == "b"
+    folding.close(("a", "b"))
+    assert folding.groups() == {0: ("a",), 1: ("a",)}
+
+
+def test_every_node_is_drawn_once_whatever_is_open():
+    chance = random.Random(3)
+    paths = {
+        node: tuple(chance.choice("abc") + str(level) for level in range(chance.randrange(5)))
+        for node in range(300)
+    }
+    folding = Folding(paths)
+    for _ in range(200):
+        choice = chance.choice(folding.modules)
+        (folding.open if chance.random() < 0.6 else folding.close)(choice)
+        groups = folding.groups()
+        for node, path in paths.items():
+            prefixes = [path[:depth] for depth in range(1, len(path) + 1)]
+            closed = [prefix for prefix in prefixes if prefix not in folding.opened]
+            alone = closed and sum(other[: len(closed[0])] == closed[0] for other in paths.values()) == 1
+            assert groups.get(node) == (closed[0] if closed and not alone else None)
+
+
+def test_large_graphs_begin_closed_and_small_ones_open():
+    assert titles(view(blocks())) == ["x", *[f"block{i}" for i in range(BLOCKS)], "Neg", "y"]
+    assert len(titles(view(blocks(3)))) == 3 * STEPS + 3
+    assert titles(view(blocks(3), collapsed=True)) == ["x", *["first", "second"] * 3, "Neg", "y"]
+    assert len(titles(view(blocks(), collapsed=False))) == BLOCKS * STEPS + 3
+
+
+def test_modules_open_and_close_by_name():
+    graph = view(blocks())
+    graph.expand("block3")
+    assert titles(graph)[3:7] == ["block2", "first", "second", "block4"]
+    graph.expand("all/block3/second")
+    assert titles(graph)[4:12] == ["first", *["Relu"] * 6, "block4"]
+    graph.collapse("block3")
+    assert titles(graph)[3:6] == ["block2", "block3", "block4"]
+    graph.expand()
+    assert len(titles(graph)) == BLOCKS * STEPS + 3
+    graph.collapse("block0")
+    assert titles(graph)[:3] == ["x", "block0", "Relu"]
+    graph.collapse()
+    assert len(titles(graph)) == BLOCKS + 3
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("first", "'all/block0/first', 'all/block1/first'"), ("block77", "'all', 'all/block0'")],
+)
+def test_a_name_that_fits_no_module_or_several_is_an_error_that_tells_names(name, told):
+    with pytest.raises(NameNotFoundError, match=told):
+        view(blocks()).expand(name)
+
+
+def test_a_file_without_modules_is_drawn_whole():
+    nodes = [helper.make_node("Relu", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(400)]
+    x, y = (helper.make_tensor_value_info(name, 1, [4]) for name in ("x", "v400"))
+    graph = view(open_model(helper.make_model(helper.make_graph(nodes, "plain", [x], [y]))))
+    assert len(titles(graph)) == 402
+    assert graph.widget.graph["foldable"] is False
+
+
+def test_frames_stand_around_the_boxes_of_their_module_and_no_others():
+    graph = view(blocks())
+    graph.expand("block3")
+    graph.expand("all/block3/second")
+    frames, innermost = module_frames(graph.drawn, graph._pane.folding)
+    assert [frame.title for frame in frames] == ["all", "block3", "second"]
+    assert [frame.parent for frame in frames] == [-1, 0, 1]
+    assert innermost[3:6] == [0, 1, 2]
+    centres = graph.drawn.layout.centres
+    for number, frame in enumerate(frames):
+        inside = {number} | {at for at, other in enumerate(frames) if other.parent >= number}
+        left, top = frame.corner
+        right, bottom = left + frame.size[0], top + frame.size[1]
+        for (x, y), node, within in zip(centres, graph.drawn.nodes, innermost, strict=True):
+            half = node.size[0] / 2
+            assert (left <= x - half and x + half <= right and top <= y <= bottom) == (within in inside)
+
+
+def test_tabs_of_frames_that_begin_together_do_not_cover_each_other():
+    graph = view(blocks())
+    graph.expand("block0")
+    graph.expand("all/block0/first")
+    frames, _ = module_frames(graph.drawn, graph._pane.folding)
+    assert len(frames) == 3
+    tabs = sorted(frame.tab for frame in frames)
+    assert all(left + width <= after for (left, width), (after, _) in itertools.pairwise(tabs))
+
+
+def test_the_overlay_of_a_closed_module_is_the_worst_of_its_nodes():
+    graph = view(blocks(), overlay={"b5s1": 2.0, "b5s9": 7.0, "b6s0": float("nan")})
+    texts = graph.widget.overlays["items"][0]["texts"]
+    assert (texts[6], texts[7], texts[8]) == ("7", "nan", None)
+    graph.expand("block5")
+    assert graph.widget.overlays["items"][0]["texts"][6:8] == ["2", "7"]
+
+
+def test_selecting_a_value_opens_what_hides_its_node_and_the_selection_follows_its_box():
+    graph = view(blocks())
+    graph.select("b9s2")
+    widget = graph.widget
+    assert widget.graph["nodes"]["outputs"][widget.selected] == ["b9s2"]
+    assert widget.details["node"] == widget.selected
+    graph.expand("block1")
+    assert widget.graph["nodes"]["outputs"][widget.selected] == ["b9s2"]
+    graph.collapse("block9")
+    assert widget.graph["nodes"]["title"][widget.selected] == "block9"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": "open", "which": 10**9, "anchor": 0},
+        {"kind": "close", "which": -4, "anchor": "x", "selected": 10**9},
+        {"kind": "reveal", "which": None},
+        {"kind": "reveal", "which": 10**9},
+        {"kind": "open", "which": [1]},
+        ["open"],
+    ],
+)
+def test_wishes_for_what_is_not_there_change_nothing(message):
+    graph = view(blocks())
+    before = titles(graph)
+    graph.widget._on_message(graph.widget, message, [])
+    assert titles(graph) == before
+
+
+def test_what_closed_modules_hide_can_be_searched():
+    state = view(blocks()).widget.graph
+    place = state["hidden"]["text"].index("Relu\n/all/block2/first/node\nb2s3")
+    assert state["nodes"]["title"][state["hidden"]["place"][place]] == "block2"
+
+
+def test_a_saved_page_shows_every_node_and_a_saved_picture_the_modules(tmp_path):
+    graph = view(blocks())
+    assert "480 nodes are in closed modules" in graph.save(tmp_path / "graph.svg").read_text()
+    assert graph.save(tmp_path / "graph.html").read_text().count("/all/block39/second/node") > 1
+    assert graph.svg(whole=True).count("Relu") >= BLOCKS * STEPS
