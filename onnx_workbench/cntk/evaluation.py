@@ -121,6 +121,8 @@ def _parts_lengths(primitive: Primitive) -> bool:
     """Tell whether sequences of one length may differ in it afterwards: each is then run by itself."""
     if primitive.operator == "Where":
         return not is_single(primitive)
+    if primitive.operator == "ONNX::NonZero":  # what Where became in a file
+        return bool(primitive.attributes.get("ofSteps"))
     return primitive.operator == "ToSequenceOp" and len(primitive.inputs) > 1
 
 
@@ -341,4 +343,11 @@ def _joined(program: Program, position: int, parts: list[Any], whole: Any) -> An
     axes = _dynamic(program, position)
     if axes == 0:
         return whole
-    return parts if axes > 1 else np.stack(parts)
+    if axes > 1:
+        return parts
+    if len({np.shape(part) for part in parts}) > 1:
+        raise CntkRuntimeError(
+            f"The output '{program.outputs[program.places.index(position)]}' has an axis as long as the sequence, and "
+            "the sequences given have different lengths. Give sequences of one length."
+        )
+    return np.stack(parts)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.from_onnx import function_of_model
 from onnx_workbench.cntk.native import file as native_file
@@ -121,7 +122,8 @@ def export(function: Function) -> Any:
     graph, _ = native_graph(function.outputs)
     if not any(uid in graph.producers for uid in graph.outputs):
         raise CntkValueError("This Function computes nothing: its outputs are its inputs.")
-    proto = to_onnx(graph, location="")
+    imported = any(one.operator.startswith(PREFIX) for one in graph.primitives.values())
+    proto = to_onnx(graph, location="", outputs=dict.fromkeys(graph.outputs) if imported else None)
     values = [value.name for value in proto.graph.output]
     if len(values) == len(function.outputs):  # losses are left out where they need labels
         pairs = zip(function.outputs, values, strict=True)

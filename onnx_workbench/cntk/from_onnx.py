@@ -1,7 +1,9 @@
 """Functions from ONNX models: one primitive a node, so that CNTK's ways of looking at graphs work on them.
 
 A leading dimension of 1, or one that is not fixed, becomes the batch axis, as in CNTK up to 2.5; the batch is then
-free, even where the exporter had written 1 into the shapes of Reshape.
+free, even where the exporter had written 1 into the shapes of Reshape. Of graphs that this front wrote, the steps of
+sequences come back as a sequence axis. CNTK's own exports of sequences have the steps first, and CNTK 2.7 offers them
+as static axes, `[* x 1 x 3]`: so they are here.
 """
 
 from __future__ import annotations
@@ -16,17 +18,19 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     helper,
+    inliner,
     numpy_helper,
     shape_inference,
     version_converter,
 )
 
+from onnx_workbench.cntk.as_onnx.inner_graphs import captured, inner_graphs
 from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
 from onnx_workbench.cntk.graph import complete
-from onnx_workbench.cntk.native.as_onnx import OPSET
+from onnx_workbench.cntk.native.as_onnx import GRAPH_NAME, OPSET, STEPS, STEPS_FIRST
 from onnx_workbench.cntk.ops.functions import Function, composite, primitive
 from onnx_workbench.cntk.value_types import FREE, new_uid
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
@@ -35,7 +39,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.old_opsets import default_opset
 from onnx_workbench.core.protos import ONNX_ERRORS
 
-_BATCH = "batch of cntk"
+_BATCH, _STEPS = "batch of cntk", "steps of cntk"
 _STATISTICS = {"BatchNormalization": (3, 4)}
 """Inputs of operators that CNTK keeps as constants: training changes them, and learns nothing of them."""
 
@@ -48,14 +52,16 @@ def function_of_model(model: Model) -> Function:
     Raises
     ------
     CntkRuntimeError
-        If it has graphs inside nodes (loops, conditions) or functions of its own, which CNTK has no words for.
+        If its operators cannot be brought to the opset of this front, or its shapes contradict each other.
     """
     proto = _modern(model.to_proto())
-    _check(proto)
-    if get_global_option("onnx_batch_axis", True):
-        _free_batch(proto.graph)
-    else:
+    if proto.functions:
+        proto = inliner.inline_local_functions(proto)
+    if not get_global_option("onnx_batch_axis", True):
         _batch_of_one(proto.graph)
+    elif not _has_steps_first(proto.graph):
+        _free_batch(proto.graph)
+        _mark_steps(proto.graph)
     return _Building(_inferred(proto)).whole()
 
 
@@ -71,18 +77,24 @@ def _modern(proto: ModelProto) -> ModelProto:
         ) from error
 
 
-def _check(proto: ModelProto) -> None:
-    inner = [node.op_type for node in proto.graph.node for a in node.attribute if a.HasField("g") or a.graphs]
-    if inner or proto.functions:
-        what = (
-            f"graphs inside nodes ({', '.join(map(clean_text, sorted(set(inner))[:3]))})"
-            if inner
-            else "functions"
-        )
-        raise CntkRuntimeError(
-            f"The model has {what}, for which CNTK has no words. It can be run as it is: "
-            "onnx_workbench.open_model(path)."
-        )
+def _has_steps_first(graph: GraphProto) -> bool:
+    """Tell whether CNTK wrote a model of sequences: (steps, batch of 1, ...)."""
+    return any(_dim_name(value, 0).startswith(STEPS_FIRST) for value in graph.input)
+
+
+def _dim_name(value: ValueInfoProto, index: int) -> str:
+    dims = value.type.tensor_type.shape.dim
+    return str(dims[index].dim_param) if index < len(dims) else ""
+
+
+def _mark_steps(graph: GraphProto) -> None:
+    """Mark the steps of sequences, the second dimension of what this front wrote."""
+    if graph.name != GRAPH_NAME:
+        return
+    for value in (*graph.input, *graph.output):
+        if _dim_name(value, 1) == STEPS:
+            value.type.tensor_type.shape.dim[0].dim_param = _BATCH
+            value.type.tensor_type.shape.dim[1].dim_param = _STEPS
 
 
 def _is_fixed(value: ValueInfoProto) -> bool:
@@ -102,7 +114,16 @@ def _batch_of_one(graph: GraphProto) -> None:
 def _free_batch(graph: GraphProto) -> None:
     """Make leading dimensions of 1 free: of inputs, outputs, and in the shapes that Reshape is given."""
     held = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in held and not _is_fixed(value)]
+    nested = any(
+        True for node in graph.node for _ in inner_graphs(node)
+    )  # where the 1 may be written anywhere
+    inputs = [
+        value
+        for value in graph.input
+        if value.name not in held
+        and not _is_fixed(value)
+        and not (nested and _dims(value.type.tensor_type)[0] == 1)
+    ]
     for value in inputs:
         value.type.tensor_type.shape.dim[0].dim_param = _BATCH
     reached = {value.name for value in inputs}
@@ -156,8 +177,8 @@ class _Building:
         self.types = {value.name: value.type.tensor_type for value in values}
         self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
         for node in self.graph.node:
-            if node.op_type == "Constant":
-                self.tensors.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
+            if node.op_type == "Constant" and (tensor := _constant(node)) is not None:
+                self.tensors[node.output[0]] = tensor
         self.statistics = {
             node.input[i]
             for node in self.graph.node
@@ -165,7 +186,7 @@ class _Building:
             if i < len(node.input)
         }
         self.variables: dict[str, Variable] = {}
-        self.led: set[str] = set()
+        self.led: dict[str, int] = {}
 
     def whole(self) -> Function:
         """Return the composite of all outputs."""
@@ -183,16 +204,11 @@ class _Building:
         return composite(primitive("Combine", outputs))
 
     def _add_input(self, value: ValueInfoProto) -> None:
-        dims = _dims(value.type.tensor_type)
-        batch = (
-            bool(value.type.tensor_type.shape.dim) and value.type.tensor_type.shape.dim[0].dim_param == _BATCH
-        )
-        axes = (Axis.default_batch_axis(),) if batch else ()
-        variable = Variable(dims[1:] if batch else dims, np.float32, dynamic_axes=axes, name=value.name)
+        dims, led = _dims(value.type.tensor_type), _dynamic_axes(value.type.tensor_type)
+        variable = Variable(dims[led:], np.float32, dynamic_axes=_AXES[:led], name=value.name)
         variable._dtype = _dtype(value.type.tensor_type.elem_type)
         self.variables[value.name] = variable
-        if batch:
-            self.led.add(value.name)
+        self.led[value.name] = led
 
     def _operand(self, name: str) -> Variable:
         if name not in self.variables:
@@ -206,23 +222,21 @@ class _Building:
         operands: list[Variable] = []
         names: list[str] = []
         constants: dict[str, bytes] = {}
-        for name in dict.fromkeys(filter(None, node.input)):
+        for name in dict.fromkeys([*filter(None, node.input), *captured(node)]):
             if name in self.tensors and self.tensors[name].data_type not in _NUMBERS:
                 constants[name] = self.tensors[name].SerializeToString()
             else:
                 operands.append(self._operand(name))
                 names.append(name)
         outputs = [name for name in node.output if name]
-        batch = any(name in self.led for name in names)
+        most = max((self.led.get(name, 0) for name in names), default=0)
         shapes, axes, dtypes = [], [], []
         for name in outputs:
             tensor = self.types.get(name)
             dims = _dims(tensor) if tensor is not None and tensor.HasField("shape") else (FREE,)
-            led = batch and bool(dims) and dims[0] == FREE
-            if led:
-                self.led.add(name)
-            shapes.append(dims[1:] if led else dims)
-            axes.append(int(led))
+            led = self.led[name] = _dynamic_axes(tensor, most)
+            shapes.append(dims[led:])
+            axes.append(led)
             dtypes.append(_dtype(tensor.elem_type if tensor is not None else TensorProto.FLOAT))
         attributes: dict[str, Any] = {
             "onnx": node.SerializeToString(),
@@ -232,6 +246,7 @@ class _Building:
             "outputAxes": axes,
             "outputDtypes": [np.dtype(dtype).name for dtype in dtypes],
             "opset": default_opset(self.proto),
+            "ofSteps": most > 1,
         }
         op_name = f"{PREFIX}{node.op_type}"
         function = Function(
@@ -244,6 +259,38 @@ class _Building:
 
 
 _NUMBERS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
+
+
+_AXES = (Axis.default_batch_axis(), Axis.default_dynamic_axis())
+
+
+def _dynamic_axes(tensor: Any, most: int = 0) -> int:
+    """Return how many dynamic axes a value has: by the names of its dimensions, or as what it is made of has them."""
+    dims = [] if tensor is None or not tensor.HasField("shape") else list(tensor.shape.dim)
+    if most and not dims:
+        return 1 if tensor is None or not tensor.HasField("shape") else 0
+    batch = bool(dims) and (dims[0].dim_param == _BATCH or (most > 0 and not dims[0].HasField("dim_value")))
+    if not batch:
+        return 0
+    free = len(dims) > 1 and not dims[1].HasField("dim_value")
+    return 2 if free and (dims[1].dim_param == _STEPS or (most > 1 and not _is_named(dims[1]))) else 1
+
+
+def _is_named(dim: Any) -> bool:
+    """Tell whether somebody named a dimension; shape inference makes up names of its own."""
+    return bool(dim.dim_param) and not dim.dim_param.startswith("unk__")
+
+
+def _constant(node: NodeProto) -> TensorProto | None:
+    """Return the numbers of a Constant, if it is dense and of numbers."""
+    for one in node.attribute:
+        if one.name == "value":
+            tensor: TensorProto = one.t
+            return tensor
+        if one.name in {"value_float", "value_floats", "value_int", "value_ints"}:
+            dtype = np.float32 if "float" in one.name else np.int64
+            return numpy_helper.from_array(np.array(helper.get_attribute_value(one), dtype))
+    return None
 
 
 def _dims(tensor: Any) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ def leaves_of(root: Any, *, inside_block: bool = False) -> list[Variable]:
 def complete(roots: list[Any]) -> None:
     """Work out shapes and axes again until nothing changes, as after placeholders have been replaced."""
     order = functions_below(roots)
-    for lenient in (False, True):
+    for lenient in (0, 1, 2):
         for _ in range(_MOST_ROUNDS):
             changed = [function.infer(lenient=lenient) for function in order]
             if not any(changed):

@@ -217,17 +217,6 @@ def test_what_cannot_be_loaded_is_told(source, error, says):
         Function.load(source)
 
 
-def test_graphs_inside_nodes_have_no_words_in_cntk():
-    looped = model(
-        """g (bool c, float[N] x) => (float[N] y) {
-            y = If (c) <then_branch = t () => (float[N] a) { a = Relu(x) },
-                       else_branch = e () => (float[N] b) { b = Neg(x) }>
-        }"""
-    )
-    with pytest.raises(CntkRuntimeError, match=r"graphs inside nodes \(If\), for which CNTK has no words"):
-        Function.load(looped.SerializeToString(), format=ModelFormat.ONNX)
-
-
 def test_nodes_of_onnx_have_no_place_in_native_files(tmp_path):
     loaded = Function.load(convnet().SerializeToString(), format=ModelFormat.ONNX)
     target = tmp_path / "m.model"

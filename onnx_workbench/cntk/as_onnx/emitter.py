@@ -47,7 +47,15 @@ class Emitted:
 
     @property
     def size(self) -> int:
-        """Number of entries of one sample."""
+        """Number of entries of one sample.
+
+        Raises
+        ------
+        ExportError
+            If a size is free.
+        """
+        if any(n < 0 for n in self.shape):
+            raise ExportError(f"the size of {self.shape} is free (negative), and has to be known.")
         return math.prod(self.shape)
 
 
@@ -142,6 +150,8 @@ class Emitter:
     def reshaped(self, value: Emitted, shape: Sequence[int], wish: str = "") -> Emitted:
         """Return a value with other static dimensions; dynamic axes stay."""
         target = tuple(shape)
+        if any(n < 0 for n in (*value.shape, *target)):
+            return self._of_free_size(value, target)
         if math.prod(target) != value.size:
             raise ExportError(
                 f"{value.size:,} numbers of shape {value.shape} cannot take the shape {target}."
@@ -152,6 +162,24 @@ class Emitter:
             return self.leaf(value.leaf, f"{value.name}_as_{'x'.join(map(str, target))}", target)
         name = self.node("Reshape", [value, self.numbers([0] * value.axes + list(target))], wish)
         return Emitted(name, target, value.axes, value.dtype)
+
+    def _of_free_size(self, value: Emitted, target: tuple[int, ...]) -> Emitted:
+        """Return a value that has free sizes in another shape: with more axes in front, or one size left open."""
+        if target == value.shape:
+            return value
+        more = len(target) - value.rank
+        if more > 0 and target == (1,) * more + value.shape:
+            name = self.node("Unsqueeze", [value, self.numbers(range(value.axes, value.axes + more))])
+            return replace(value, name=name, shape=target)
+        fixed = [math.prod(n for n in shape if n >= 0) for shape in (value.shape, target)]
+        if fixed[0] != fixed[1] or any(sum(n < 0 for n in shape) != 1 for shape in (value.shape, target)):
+            raise ExportError(
+                f"A value of the shape {value.shape}, of free size, cannot take the shape {target}."
+            )
+        sizes = [0] * value.axes + [max(n, -1) for n in target]
+        return replace(
+            value, name=self.node("Reshape", [value, self.numbers(sizes)]), shape=target, leaf=None
+        )
 
     def aligned(self, values: Sequence[Emitted]) -> tuple[list[Emitted], tuple[int, ...], int]:
         """Return operands that ONNX broadcasts as CNTK does, and the static shape and dynamic axes of the result.
@@ -167,12 +195,26 @@ class Emitter:
                 name = self.node("Unsqueeze", [value, self.numbers([1])])
                 value = replace(value, name=name, axes=2)
             found.append(value)
-        try:
-            shape = tuple(int(n) for n in np.broadcast_shapes(*(value.shape for value in found)))
-        except ValueError as error:
-            listed = ", ".join(str(value.shape) for value in values)
-            raise ExportError(f"Operands of the shapes {listed} cannot be broadcast.") from error
-        return found, shape, axes
+        return found, broadcast_shapes([value.shape for value in found]), axes
+
+
+def broadcast_shapes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape of operands of which any axis of length 1 is repeated; free sizes give way to known ones.
+
+    Raises
+    ------
+    ExportError
+        If they do not go together.
+    """
+    found: list[int] = []
+    for place in range(-max(map(len, shapes), default=0), 0):
+        sizes = {shape[place] for shape in shapes if len(shape) >= -place} - {1}
+        known = {size for size in sizes if size >= 0}
+        if len(known) > 1:
+            listed = ", ".join(map(str, shapes))
+            raise ExportError(f"Operands of the shapes {listed} cannot be broadcast.")
+        found.append(max(known or sizes or {1}))
+    return tuple(found)
 
 
 def refuse(primitive: Primitive, reason: str) -> ExportError:

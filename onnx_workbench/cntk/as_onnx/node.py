@@ -7,7 +7,8 @@ from typing import cast
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter
+from onnx_workbench.cntk.as_onnx.inner_graphs import rename_inside
 from onnx_workbench.cntk.native.graph import Primitive
 
 PREFIX = "ONNX::"
@@ -19,8 +20,6 @@ def onnx_node(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> lis
     attributes = cast("dict[str, object]", primitive.attributes)
     node = NodeProto.FromString(cast(bytes, attributes["onnx"]))
     operands = cast("list[str]", attributes["operands"])
-    if any(value.axes > 1 for value in inputs):
-        raise refuse(primitive, "nodes of an ONNX model take no sequences.")
     names = {name: value.name for name, value in zip(operands, inputs, strict=True)}
     for name, content in cast("dict[str, bytes]", attributes["constants"]).items():
         tensor = TensorProto.FromString(content)
@@ -29,6 +28,7 @@ def onnx_node(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> lis
     outputs = [name for name in node.output if name]
     results = {name: emit.names.new(f"{primitive.uid}_{index}") for index, name in enumerate(outputs)}
     node.input[:] = [names.get(name, "") for name in node.input]
+    rename_inside(node, names, emit.names)
     node.output[:] = [results.get(name, "") for name in node.output]
     emit.nodes.append(node)
     shapes = cast("list[list[int]]", attributes["outputShapes"])

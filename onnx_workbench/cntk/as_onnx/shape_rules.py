@@ -7,7 +7,7 @@ import math
 import numpy as np
 from onnx import TensorProto, helper
 
-from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
+from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, broadcast_shapes, refuse
 from onnx_workbench.cntk.as_onnx.rule_parts import (
     DYNAMIC_AXIS,
     END_STATIC_AXIS,
@@ -55,6 +55,8 @@ def _slice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[E
     if any(axis.index == DYNAMIC_AXIS for axis in axes):
         raise refuse(primitive, "a slice of a dynamic axis is not written as ONNX yet.")
     rows = [row_axis(axis, x.rank, primitive) for axis in axes]
+    if any(x.shape[row] < 0 for row in rows):
+        raise refuse(primitive, "it cuts an axis of free size.")
     shape, where = list(x.shape), []
     for row, begin, end, stride in zip(rows, begins, ends, strides, strict=True):
         stop = (1 << 62) if end == 0 else end
@@ -77,6 +79,8 @@ def _reshape(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list
     if not 0 <= begin <= end <= x.rank:
         raise refuse(primitive, "the axes that it replaces are not there.")
     first, last = x.rank - end, x.rank - begin  # borders between column-major axes, turned round
+    if any(n < 0 for n in x.shape[first:last]) or min(new, default=0) < -1:
+        raise refuse(primitive, "it reshapes an axis of free size.")
     replaced, target = math.prod(x.shape[first:last]), list(new)
     if -1 in target:
         known = math.prod(n for n in target if n != -1)
@@ -111,10 +115,9 @@ def _splice(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[
         for value in inputs
     ]
     rest = [tuple(1 if i == row else n for i, n in enumerate(value.shape)) for value in padded]
-    try:
-        common = tuple(int(n) for n in np.broadcast_shapes(*rest))
-    except ValueError as error:
-        raise refuse(primitive, f"shapes {[value.shape for value in inputs]} cannot be joined.") from error
+    common = broadcast_shapes(rest)
+    if any(value.shape[row] < 0 for value in padded):
+        raise refuse(primitive, "it joins along an axis of free size.")
     widened = [expanded(emit, value, common, row, axes, padded) for value in padded]
     shape = tuple(sum(v.shape[row] for v in padded) if i == row else n for i, n in enumerate(common))
     return [Emitted(emit.node("Concat", widened, axis=row + axes), shape, axes, inputs[0].dtype)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from onnx import TensorProto, helper
 
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
 from onnx_workbench.cntk.as_onnx.rule_parts import ALL_AXES, DYNAMIC_AXIS, Rule, axes_of, number
 from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.native.values import FREE_DIMENSION
 
 _REDUCTIONS = {
     "Sum": "ReduceSum",
@@ -36,7 +38,7 @@ def is_single(primitive: Primitive) -> bool:
 
 
 def _where(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """Return the numbers of the steps that are flagged: one of each sequence, or any number of one sequence."""
+    """Return the numbers of the steps that are flagged: one of each sequence, or as many of each sequence."""
     flags = inputs[0]
     if flags.axes != 2 or flags.size != 1:
         raise refuse(primitive, "its operand is no sequence of single numbers.")
@@ -46,8 +48,15 @@ def _where(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[E
         raised = emit.node("Cast", [emit.node("Cast", [flat], to=TensorProto.BOOL)], to=TensorProto.INT64)
         index = emit.node("ArgMax", [raised], axis=1, keepdims=0)
         return [Emitted(emit.node("Cast", [index], to=code), (), 1, flags.dtype)]
-    flat = emit.node("Reshape", [flags, emit.numbers([-1])])
-    places = emit.node("Cast", [emit.node("NonZero", [flat])], to=code)  # (1, number of steps): one sequence
+    # One row for each sequence: where they have flagged steps in different numbers, Reshape fails when it is run.
+    flat = emit.node("Cast", [emit.node("Reshape", [flags, emit.numbers([0, 0])])], to=TensorProto.BOOL)
+    counted = emit.node(
+        "ReduceSum", [emit.node("Cast", [flat], to=TensorProto.INT64), emit.numbers([1])], keepdims=0
+    )
+    most = emit.node("ReduceMax", [counted, emit.numbers([0])])
+    rows = emit.node("Concat", [emit.node("Shape", [flags], start=0, end=1), most], axis=0)
+    steps = emit.node("Gather", [emit.node("NonZero", [flat]), emit.array(np.array(1))], axis=0)
+    places = emit.node("Cast", [emit.node("Reshape", [steps, rows])], to=code)
     return [Emitted(places, (), 2, flags.dtype)]
 
 
@@ -66,14 +75,19 @@ def _gather_packed(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -
 
 
 def _scatter_packed(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """Put steps in the places of the numbers given, zeros elsewhere; of one sequence."""
+    """Put steps in the places of the numbers given, zeros elsewhere."""
     x, steps, like_this = inputs[:3]
-    length = emit.node("Shape", [like_this], start=1, end=2)
-    whole = emit.node("Concat", [length, emit.numbers(list(x.shape))], axis=0)
+    dynamic = emit.node("Shape", [like_this], start=0, end=2)
+    whole = emit.node("Concat", [dynamic, emit.numbers(list(x.shape))], axis=0)
     zeros = emit.node("Expand", [emit.scalar(0, x.dtype), whole])
-    rows = emit.node("Reshape", [_index(emit, steps), emit.numbers([-1, 1])])
-    placed = emit.node("ScatterND", [zeros, rows, emit.node("Reshape", [x, emit.numbers([-1, *x.shape])])])
-    return [Emitted(emit.node("Unsqueeze", [placed, emit.numbers([0])]), x.shape, 2, x.dtype)]
+    index = _index(emit, steps)
+    count = emit.node("Squeeze", [emit.node("Shape", [index], start=0, end=1), emit.numbers([0])])
+    numbered = emit.node("Range", [emit.array(np.array(0)), count, emit.array(np.array(1))])
+    sequence = emit.node("Reshape", [numbered, emit.numbers([-1, 1, 1])])
+    places = emit.node(
+        "Concat", [emit.node("Expand", [sequence, emit.node("Shape", [index])]), index], axis=2
+    )
+    return [Emitted(emit.node("ScatterND", [zeros, places, x]), x.shape, 2, x.dtype)]
 
 
 def _to_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
@@ -92,9 +106,7 @@ def _unpack_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted])
     """Make a static axis of the steps, padded to the longest of all sequences, and tell which steps there are."""
     x, size = inputs[0], int(number(primitive, "size", 0))
     if not size:
-        raise refuse(
-            primitive, "the number of steps must be known beforehand; it is when values are given to eval()."
-        )
+        return _unpacked_as_given(emit, x)
     missing = emit.node("Sub", [emit.numbers([size]), emit.node("Shape", [x], start=1, end=2)])
     padding = emit.scalar(number(primitive, "sequenceUnpackPaddingValue", 0.0), x.dtype)
     before = emit.numbers([0] * (2 + x.rank) + [0])
@@ -106,12 +118,20 @@ def _unpack_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted])
     return [padded, Emitted(mask, (size,), 1, x.dtype)]
 
 
+def _unpacked_as_given(emit: Emitter, x: Emitted) -> list[Emitted]:
+    """Make a static axis of the steps where nobody says how many there are: in ONNX, all sequences have as many."""
+    ones = emit.node("Expand", [emit.scalar(1, x.dtype), emit.node("Shape", [x], start=0, end=2)])
+    whole = emit.node("Identity", [x])
+    return [
+        Emitted(whole, (FREE_DIMENSION, *x.shape), 1, x.dtype),
+        Emitted(ones, (FREE_DIMENSION,), 1, x.dtype),
+    ]
+
+
 def _unpack_batch(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    x, size = inputs[0], int(number(primitive, "size", 0))
-    if x.axes != 1 or not size:
-        raise refuse(
-            primitive, "the size of the batch must be known beforehand, and steps there may be none."
-        )
+    x, size = inputs[0], int(number(primitive, "size", 0)) or FREE_DIMENSION
+    if x.axes != 1:
+        raise refuse(primitive, "its operand has no batch, or steps as well.")
     return [Emitted(emit.node("Identity", [x]), (size, *x.shape), 0, x.dtype)]
 
 

@@ -26,7 +26,9 @@ class _Window:
     high: int
 
     def steps(self, *, ceil: bool = False) -> int:
-        """Return how many positions the kernel takes."""
+        """Return how many positions the kernel takes; of a free size, a free number."""
+        if self.size < 0:
+            return self.size
         room = self.size + self.low + max(self.high, 0) - (self.dilation * (self.kernel - 1) + 1)
         return (room + (self.stride - 1 if ceil else 0)) // self.stride + 1
 
@@ -59,11 +61,15 @@ def _windows(primitive: Primitive, sizes: tuple[int, ...], kernel: tuple[int, ..
     found = []
     for axis, (n, k) in enumerate(zip(sizes, kernel, strict=True)):
         stride, dilation = max(strides[axis], 1), max(dilations[axis], 1)
-        if n < 1 or k < 1:
+        if n < 0 and auto[axis] and stride > 1:
+            raise refuse(
+                primitive, "with strides, its padding depends on the size of the picture, which is free."
+            )
+        if not n or k < 1:
             raise refuse(primitive, f"sizes {sizes} and kernel {kernel} must be known and positive.")
         low, high = _auto_padding(n, k, stride, dilation) if auto[axis] else (lows[axis], highs[axis])
         window = _Window(n, k, stride, dilation, low, high)
-        if window.steps() < 1:
+        if n > 0 and window.steps() < 1:
             raise refuse(primitive, f"the kernel {kernel} is larger than the picture {sizes}.")
         found.append(window)
     return found
@@ -96,13 +102,17 @@ def by_sample(rule: Rule) -> Rule:
         x = inputs[position]
         if x.axes == 1:
             return rule(emit, primitive, inputs)
-        flat = emit.node("Reshape", [x, emit.numbers([-1, *x.shape])])
+        if not x.axes:
+            flat = emit.node("Unsqueeze", [x, emit.numbers([0])])
+        else:
+            flat = emit.node("Reshape", [x, emit.numbers([-1, *x.shape])])
         inputs = list(inputs)
+        if x.axes and min(x.shape, default=0) < 0:
+            raise refuse(primitive, "it works on sequences of pictures of free size.")
         inputs[position] = Emitted(flat, x.shape, 1, x.dtype)
         found = rule(emit, primitive, inputs)[0]
         if not x.axes:
-            name = emit.node("Reshape", [found, emit.numbers(found.shape)])
-            return [replace(found, name=name, axes=0)]
+            return [replace(found, name=emit.node("Squeeze", [found, emit.numbers([0])]), axes=0)]
         dynamic = emit.node("Shape", [x], start=0, end=2)
         shape = emit.node("Concat", [dynamic, emit.numbers(found.shape)], axis=0)
         return [replace(found, name=emit.node("Reshape", [found, shape]), axes=2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from onnx_workbench.cntk.inference.registry import AXES, ELEMENTWISE, SHAPES, Sh
 from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
 from onnx_workbench.cntk.variables import Variable
 
+_DYNAMIC = (Axis.default_batch_axis(), Axis.default_dynamic_axis())
 _SCALAR = {"Where", "PackedIndex", "Logistic", "CosDistance", "NDCG", "EditDistanceError"}
 
 
-def infer(function: Any, *, lenient: bool) -> bool:
+def infer(function: Any, *, lenient: int) -> bool:
     """Work out the outputs of a primitive again; tell whether they changed.
 
-    `lenient` takes an operand of unknown shape for one like the others, as in recurrences.
+    `lenient` takes an operand of unknown shape for one like the others, as in recurrences: for one like a single
+    number only if it is 2, as that may be there to be repeated.
     """
     if function.op_name == "Combine":
         return False
@@ -48,13 +51,15 @@ def _infer_onnx_node(function: Any) -> bool:
     found = zip(*(function.attributes[f"output{what}"] for what in ("Shapes", "Axes", "Dtypes")), strict=True)
     gradient = any(operand.needs_gradient for operand in function.inputs)
     changed = False
-    for output, (shape, batch, dtype) in zip(function._made, found, strict=True):
-        dynamic = (Axis.default_batch_axis(),) if batch else ()
+    own = max((operand.dynamic_axes for operand in function.inputs), key=len, default=())
+    usual = own if len(own) == len(_DYNAMIC) else _DYNAMIC
+    for output, (shape, count, dtype) in zip(function._made, found, strict=True):
+        dynamic = usual[:count]
         changed |= _set(output, tuple(shape), dynamic, np.dtype(dtype).type, gradient)
     return changed
 
 
-def _infer_block(function: Any, *, lenient: bool) -> bool:
+def _infer_block(function: Any, *, lenient: int) -> bool:
     from onnx_workbench.cntk.graph import functions_below
 
     for inner, outer in function._block_map:
@@ -82,13 +87,15 @@ def _dtype_of(function: Any) -> Any:
     return (wide or known or [None])[0]
 
 
-def _shapes_of(function: Any, *, lenient: bool) -> list[Shape]:
+def _shapes_of(function: Any, *, lenient: int) -> list[Shape]:
     operands = function.inputs
     name = function.op_name
     if name in _SCALAR:
         return [()]
     if name != "Times" and any(not is_known(one.shape) for one in operands):
-        known = [one for one in operands if is_known(one.shape)]
+        known = [
+            one for one in operands if is_known(one.shape) and (lenient > 1 or math.prod(one.shape) != 1)
+        ]
         if not (lenient and name in ELEMENTWISE and known):
             return [UNKNOWN_SHAPE] * len(function._made)
         return [broadcast(name, known)]
@@ -97,7 +104,7 @@ def _shapes_of(function: Any, *, lenient: bool) -> list[Shape]:
     return found if isinstance(found, list) else [found]
 
 
-def _axes_of(function: Any, *, lenient: bool) -> tuple[Axis, ...]:
+def _axes_of(function: Any, *, lenient: int) -> tuple[Axis, ...]:
     if function.op_name in AXES:
         return AXES[function.op_name](function)
     return joined_axes(function.inputs, lenient=lenient)

@@ -39,7 +39,7 @@ def axes(*op_names: str) -> Callable[[Callable[[Any], tuple[Axis, ...]]], Callab
     return register
 
 
-def joined_axes(operands: Any, *, lenient: bool = False) -> tuple[Axis, ...]:
+def joined_axes(operands: Any, *, lenient: int = 0) -> tuple[Axis, ...]:
     """Return the dynamic axes of something made of several operands: the most that one of them has."""
     unknown = any(one.dynamic_axes == UNKNOWN_AXES for one in operands)
     known = [one.dynamic_axes for one in operands if one.dynamic_axes != UNKNOWN_AXES]

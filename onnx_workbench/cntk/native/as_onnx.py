@@ -9,6 +9,8 @@ from dataclasses import replace
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper
 
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, Names, refuse
+from onnx_workbench.cntk.as_onnx.free_sizes import check_free_sizes
+from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS, axes_of
 from onnx_workbench.cntk.as_onnx.rule_table import ALL_RULES, rule_for
 from onnx_workbench.cntk.as_onnx.sequences import DELAYS, lower_recurrence
@@ -21,13 +23,16 @@ from onnx_workbench.cntk.native.graph import (
     NativeGraph,
     Primitive,
 )
-from onnx_workbench.cntk.native.values import FREE_DIMENSION
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text
 
 OPSET, IR_VERSION = 18, 8
 
 _MOST_STEPS = 5_000_000  # of the search for outputs that need no label
+
+GRAPH_NAME = "cntk"
+BATCH, STEPS, STEPS_FIRST = "N", "T", "Sequence"
+"""Names of dimensions: of a batch and of the steps of sequences; CNTK's exports call static free ones the last."""
 
 CNTK_DOMAIN = "cntk"
 """Domain of nodes that are CNTK's own primitives."""
@@ -66,6 +71,7 @@ def to_onnx(
     chosen = _chosen_outputs(graph, outputs)
     graph = replace(graph, outputs=chosen, primitives=_reached(graph, chosen))
     _check_operators(graph)
+    check_free_sizes(graph)
     lowering = _Lowering(graph, location, keep_steps=keep_steps)
     model = lowering.model()
     if weights is not None:
@@ -105,7 +111,7 @@ def primitives_as_nodes(
         label = primitive.name or primitive.uid
         nodes.append(helper.make_node(primitive.operator, given, results, name=label, domain=CNTK_DOMAIN))
     declared = [helper.make_tensor_value_info(names[uid], TensorProto.FLOAT, None) for uid in chosen]
-    found = helper.make_graph(nodes, "cntk", list(inputs.values()), declared, emit.initializers)
+    found = helper.make_graph(nodes, GRAPH_NAME, list(inputs.values()), declared, emit.initializers)
     imports = [helper.make_opsetid("", OPSET), helper.make_opsetid(CNTK_DOMAIN, 1)]
     return helper.make_model(
         found, ir_version=IR_VERSION, opset_imports=imports, producer_name="onnx-workbench"
@@ -262,14 +268,8 @@ class _Lowering:
         }
 
     def _add_input(self, leaf: Leaf, name: str) -> None:
-        if any(n < 0 for n in leaf.shape):
-            free = "free" if FREE_DIMENSION in leaf.shape else "unknown"
-            raise ExportError(
-                f"The input {clean_text(name)!r} has the shape {tuple(leaf.shape)}, with {free} dimensions (negative "
-                "ones): models of pictures of any size cannot be written as ONNX yet."
-            )
         axes = leaf.dynamic_axes if self.sequences else min(leaf.dynamic_axes, 1)
-        dims = ["N", "T"][:axes] + list(leaf.shape)
+        dims = [BATCH, STEPS][:axes] + [n if n >= 0 else STEPS_FIRST for n in leaf.shape]
         dtype = helper.np_dtype_to_tensor_dtype(leaf.dtype)
         self.input_infos.append(helper.make_tensor_value_info(name, dtype, dims))
         self.values[leaf.uid] = Emitted(name, tuple(leaf.shape), axes, leaf.dtype)
@@ -288,7 +288,7 @@ class _Lowering:
                 lower_recurrence(self.emit, self.graph, ordered, self.values, self._lower, wanted, self._name)
         outputs = [self._output(uid) for uid in self.graph.outputs]
         graph = helper.make_graph(
-            self.emit.nodes, "cntk", self.input_infos, outputs, self._used_initializers()
+            self.emit.nodes, GRAPH_NAME, self.input_infos, outputs, self._used_initializers()
         )
         return helper.make_model(
             graph,
@@ -372,7 +372,7 @@ class _Lowering:
                 helper.make_node("Identity", [value.name], [name], name=f"{name}/Identity")
             )
             value = replace(value, name=name)
-        dims = ["N", "T"][: value.axes] + [n if n >= 0 else None for n in value.shape]
+        dims = [BATCH, STEPS][: value.axes] + [n if n >= 0 else STEPS_FIRST for n in value.shape]
         return helper.make_tensor_value_info(value.name, helper.np_dtype_to_tensor_dtype(value.dtype), dims)
 
     def _used_initializers(self) -> list[TensorProto]:
@@ -388,10 +388,15 @@ class _Lowering:
         return [tensor for tensor in self.emit.initializers if tensor.name in used]
 
 
+_OF_STEPS = {*DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLike"}
+
+
 def _is_about_sequences(primitive: Primitive) -> bool:
     """Tell whether a primitive is about the steps of a sequence: without such, a sequence has one step."""
-    if primitive.operator in {"PastValue", "FutureValue", "Where", "ReconcileDynamicAxis"}:
+    if primitive.operator in _OF_STEPS:
         return True
+    if primitive.operator.startswith(PREFIX):  # of a model that had them when it was imported
+        return bool(primitive.attributes.get("ofSteps"))
     return primitive.operator == "ReduceElements" and any(
         axis.index == DYNAMIC_AXIS for axis in axes_of(primitive)
     )

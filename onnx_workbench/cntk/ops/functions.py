@@ -76,7 +76,7 @@ class Function(FunctionDescription):
     def _output_name(self, number: int) -> str:
         return self._block.outputs[number].name if self._block else ""
 
-    def infer(self, *, lenient: bool) -> bool:
+    def infer(self, *, lenient: int) -> bool:
         """Work out shape, dtype and axes of the outputs of this primitive; tell whether they changed."""
         from onnx_workbench.cntk.inference.infer import infer
 
