@@ -121,7 +121,13 @@ def _sweep(graph: Rows, position: list[int], *, downwards: bool) -> None:
     for row in rows:
         if len(row) < 2:
             continue
-        weights = {item: _median([position[other] for other in near[item]]) for item in row if near[item]}
+        weights = {
+            item: position[near[item][0]]
+            if len(near[item]) == 1
+            else _median([position[other] for other in near[item]])
+            for item in row
+            if near[item]
+        }
         moving = iter(sorted(weights, key=weights.__getitem__))
         row[:] = [next(moving) if item in weights else item for item in row]
         _number(row, position)
@@ -148,10 +154,20 @@ def _crossings(graph: Rows, position: list[int]) -> int:
     for row, following in pairwise(graph.rows):
         if len(row) < 2 or len(following) < 2:
             continue
-        passed: list[int] = []
+        ends: list[int] = []
         for item in row:
-            ends = sorted(position[other] for other in graph.below[item])
-            total += sum(len(passed) - bisect_right(passed, end) for end in ends)
-            for end in ends:
-                insort(passed, end)
+            below = graph.below[item]
+            ends += [position[below[0]]] if len(below) == 1 else sorted([position[other] for other in below])
+        if ends != sorted(ends):  # most gaps are in order
+            total += _inversions(ends)
+    return total
+
+
+def _inversions(places: Sequence[int]) -> int:
+    """Return how many pairs stand the wrong way round."""
+    total = 0
+    passed: list[int] = []
+    for place in places:
+        total += len(passed) - bisect_right(passed, place)
+        insort(passed, place)
     return total

@@ -211,11 +211,12 @@ def arrival_ports(arrivals: Sequence[tuple[float, int]], centre: float, width: f
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:
     """Return the points without repeated ones, and without those in the middle of a straight line."""
-    kept: list[Point] = []
-    for point in points:
-        if kept and kept[-1] == point:
+    kept = points[:1]
+    for point in points[1:]:
+        x, y = kept[-1]
+        if point == (x, y):
             continue
-        if len(kept) > 1 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
+        if len(kept) > 1 and (kept[-2][0] == x == point[0] or kept[-2][1] == y == point[1]):
             kept[-1] = point
         else:
             kept.append(point)
