@@ -1,9 +1,16 @@
-"""Processor time of the graph's layout, and of everything up to the cell's output. Target: 10,000 nodes under 1 s.
+"""Processor time of the graph's layout, and time until 10,000 nodes are seen, and seen in other colours.
 
 Run with ``python benchmarks/bench_graph_view.py``. The shapes are those of the study: a chain of residual blocks,
-a chain with an edge 40 blocks long from every block, and transformer blocks that all read one mask. The peer is
-fast-sugiyama, the fastest layered layout found, in Rust (``pip install fast-sugiyama``; for 1,000 nodes only,
-as its time grows with the square).
+a chain with an edge 40 blocks long from every block, and transformer blocks that all read one mask. The layout's
+peer is fast-sugiyama, the fastest layered layout found, in Rust (``pip install fast-sugiyama``; for 1,000 nodes
+only, as its time grows with the square).
+
+What is seen is timed in a real Chromium, with every module open and as large graphs begin, closed: from opening
+the saved page to the painted graph, and from choosing other numbers to their colours, beside what the kernel takes
+to make the cell's output, or other colours, of which processor time is given: it does not depend on who else
+computes. The peer is Netron, on the page that the package serves, with the same file.
+
+Targets: layout of 10,000 nodes under 1 s, first paint under 2 s, other colours under 0.2 s.
 """
 
 from __future__ import annotations
@@ -14,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 from onnx import TensorProto, helper
@@ -21,14 +29,21 @@ from onnx import TensorProto, helper
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import graph_shapes
+from graphs_in_chromium import chromium, netron_ms, page_ms
 
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.graph_layout import lay_out
 from onnx_workbench.views.view import view
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 SHAPES = {"chain": graph_shapes.chain, "skip": graph_shapes.skip, "transformer": graph_shapes.transformer}
 SIZES = (1_000, 5_000, 10_000)
 LARGEST_FOR_PEER = 1_000
+STAGES = 12
+NODES_PER_BLOCK = 20
+LAYOUT_MS, PAINT_MS, COLOURS_MS = 1000, 2000, 200
 
 
 def best_ms(action: Callable[[], object], repeats: int = 3) -> float:
@@ -41,11 +56,19 @@ def best_ms(action: Callable[[], object], repeats: int = 3) -> float:
     return min(times)
 
 
+def module_of(node: int, count: int) -> str:
+    """Return the module around a node, as exporters write it into names: stages of blocks."""
+    return f"/stage{node * STAGES // count}/block{node // NODES_PER_BLOCK}"
+
+
 def proto_of(count: int, edges: list[tuple[int, int]]) -> onnx.ModelProto:
     reads: dict[int, list[str]] = {}
     for source, target in edges:
         reads.setdefault(target, []).append(f"v{source}")
-    nodes = [helper.make_node("Sum", reads.get(i, ["x"]), [f"v{i}"], name=f"n{i}") for i in range(count)]
+    nodes = [
+        helper.make_node("Sum", reads.get(i, ["x"]), [f"v{i}"], name=f"{module_of(i, count)}/n{i}")
+        for i in range(count)
+    ]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 16])
     y = helper.make_tensor_value_info(f"v{count - 1}", TensorProto.FLOAT, ["N", 16])
     return helper.make_model(helper.make_graph(nodes, "bench", [x], [y]))
@@ -71,10 +94,57 @@ def measure(name: str, size: int) -> float:
     return layout
 
 
+def seen(browser: Browser, name: str, *, collapsed: bool) -> tuple[float, float]:
+    """Print one line; return the milliseconds until the graph is painted, and until it has other colours."""
+    count, edges = SHAPES[name](SIZES[-1])
+    model = open_model(proto_of(count, edges))
+    numbers = {f"v{i}": float(i % 977) for i in range(count)}
+    others = {label: {name: number * number for name, number in numbers.items()} for label in ("ms", "error")}
+    shown = view(model, collapsed=collapsed)
+    output = best_ms(shown._repr_mimebundle_, repeats=1)
+    recolour = best_ms(lambda: shown.overlay(numbers))
+    shown.overlay(others)
+    painted, changed = page_ms(browser, shown)
+    state = "closed" if collapsed else "open"
+    print(
+        f"{name:12} {count:6,} {state:8} {len(shown.drawn.nodes):6,} {output:8.0f} ms {painted:8.0f} ms "
+        f"{recolour:8.0f} ms {changed:8.0f} ms"
+    )
+    return output + painted, recolour + changed
+
+
+def in_chromium(browser: Browser) -> None:
+    """Print the second table, and the peer's figure."""
+    print(f"\n{'':35}{'--- first seen ---':>23} {'-- other colours --':>23}")
+    print(
+        f"{'shape':12} {'nodes':>6} {'modules':8} {'boxes':>6} {'kernel':>11} {'page':>11} {'kernel':>11} {'page':>11}"
+    )
+    figures = [seen(browser, name, collapsed=collapsed) for name in SHAPES for collapsed in (True, False)]
+    for what, slowest, target in (
+        ("first seen", max(paint for paint, _ in figures), PAINT_MS),
+        ("other colours", max(colours for _, colours in figures), COLOURS_MS),
+    ):
+        print(verdict(f"slowest {what}, kernel and page", slowest, target))
+    slowest = max(paint for paint, _ in figures)
+    netron = netron_ms(browser, open_model(proto_of(*graph_shapes.chain(SIZES[-1]))))
+    print(
+        f"Netron, chain of {SIZES[-1]:,} nodes: {netron:.0f} ms; our slowest is {slowest / netron:.2f} of it"
+    )
+
+
+def verdict(what: str, found_ms: float, target_ms: float) -> str:
+    return f"{what} {found_ms:.0f} ms, target {target_ms} ms: {'met' if found_ms < target_ms else 'MISSED'}"
+
+
 def main() -> None:
     print(f"{'shape':12} {'nodes':>6} {'layout':>11} {'cell output':>13} {'peer':>11} {'ratio':>7}")
     slowest = max(measure(name, size) for name in SHAPES for size in SIZES)
-    print(f"slowest layout {slowest:.0f} ms, target 1000 ms: {'met' if slowest < 1000 else 'MISSED'}")
+    print(verdict("slowest layout", slowest, LAYOUT_MS))
+    with chromium() as browser:
+        if browser is None:
+            print("Chromium or playwright is missing: what is seen is not timed.")
+        else:
+            in_chromium(browser)
 
 
 if __name__ == "__main__":
