@@ -13,6 +13,7 @@ from onnx_workbench.cntk import (
     logging,
     losses,
     metrics,
+    random,
     value_types,
     variables,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx_workbench.cntk.seeds import (
+    AUTO,
     get_fixed_random_seed,
     is_random_seed_fixed,
     reset_random_seed,
@@ -17,12 +18,14 @@ __all__ = [
     "get_fixed_random_seed",
     "is_random_seed_fixed",
     "reset_random_seed",
+    "sentinel_value_for_auto_select_random_seed",
     "set_fixed_random_seed",
     "set_gpumemory_allocation_trace_level",
     "should_force_deterministic_algorithms",
 ]  # fmt: skip
 
 InferredDimension, FreeDimension = -1, -3
+sentinel_value_for_auto_select_random_seed = AUTO
 
 
 def force_deterministic_algorithms() -> None:

@@ -18,8 +18,9 @@ from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
 from onnx_workbench.cntk.graph import edits, functions_below
 from onnx_workbench.cntk.inference.registry import reduced_dynamic_axes
 from onnx_workbench.cntk.native.as_onnx import to_onnx
-from onnx_workbench.cntk.native.form import SIZED, native_graph
+from onnx_workbench.cntk.native.form import native_graph
 from onnx_workbench.cntk.native.graph import Primitive
+from onnx_workbench.cntk.staging import Run, assign, plan_of, run_stages
 from onnx_workbench.cntk.value_types import FREE
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.runtime.backends import default_threads
@@ -59,12 +60,17 @@ class Program:
         return self.edits == edits.count and all(one.version == version for one, version in self.kept)
 
 
-def program_of(function: Any, outputs: tuple[Variable, ...], shapes: tuple[Any, ...] = ()) -> Program:
+def program_of(
+    function: Any,
+    outputs: tuple[Variable, ...],
+    shapes: tuple[Any, ...] = (),
+    given: tuple[Variable, ...] = (),
+) -> Program:
     """Return the program for some outputs of a function, made at the first call."""
-    key = (outputs, shapes)
+    key = (outputs, shapes, given)
     found = function._cache.get(key)
     if found is None or not found.is_current():
-        found = _make(outputs, dict(shapes))
+        found = _make(outputs, dict(shapes), given)
         function._cache[key] = found
     return found  # type: ignore[no-any-return]
 
@@ -73,9 +79,10 @@ def lowered(
     outputs: Sequence[Variable],
     sizes: dict[str, tuple[int, ...]] | None = None,
     weights: dict[str, tuple[str, tuple[int, ...]]] | None = None,
+    given: tuple[Variable, ...] = (),
 ) -> tuple[Any, Any, Any]:
     """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by uid."""
-    graph, leaves = native_graph(outputs, sizes)
+    graph, leaves = native_graph(outputs, sizes, given)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     model = (
         to_onnx(graph, location="", outputs=produced, keep_steps=True, weights=weights) if produced else None
@@ -83,9 +90,11 @@ def lowered(
     return model, graph, leaves
 
 
-def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> Program:
+def _make(
+    outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]], given: tuple[Variable, ...]
+) -> Program:
     weights: dict[str, tuple[str, tuple[int, ...]]] = {}
-    model, graph, leaves = lowered(outputs, sizes, weights)
+    model, graph, leaves = lowered(outputs, sizes, weights, given)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     places = [produced.index(uid) if uid in graph.producers else leaves[uid] for uid in graph.outputs]
     for one in leaves.values():
@@ -94,7 +103,7 @@ def _make(outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]]) -> P
                 f"'{one}' is a placeholder: put an input in its place with replace_placeholder before evaluating."
             )
     names = [] if model is None else [one.name for one in model.graph.input]
-    inputs = [leaf for leaf in leaves.values() if leaf.is_input]
+    inputs = [leaf for leaf in leaves.values() if leaf.is_input or leaf.is_output]
     used = {uid for primitive in graph.primitives.values() for uid in primitive.inputs}
     fed = [leaf for leaf in inputs if leaf.uid in used]
     feeds = list(zip(fed, names, strict=True))
@@ -155,11 +164,13 @@ def forward(
 ) -> tuple[Any, dict[Variable, Any]]:
     """Compute outputs of a function; also return what `backward` needs."""
     wanted = requested(function, outputs)
-    given = arguments_of(function, arguments)
-    program, batch = prepared(function, wanted, given)
-    values = dict(zip(wanted, run(program, batch), strict=True))
-    state = None if keep_for_backward is None else State(function, batch, tuple(keep_for_backward))
-    return state, values
+    batch = batches(arguments_of(function, arguments))
+    whole = run_stages(function, wanted, batch, training=keep_for_backward is not None)
+    values = dict(zip(wanted, values_of(function, wanted, whole.batch, whole.plan.given), strict=True))
+    if keep_for_backward is None:
+        assign(function, whole)
+        return None, values
+    return State(function, whole, tuple(keep_for_backward)), values
 
 
 @dataclass
@@ -167,8 +178,20 @@ class State:
     """What `backward` needs of a `forward`."""
 
     function: Any
-    batch: dict[Variable, Any]
+    run: Run
     kept: tuple[Any, ...]
+
+
+def batches(given: dict[Variable, Any]) -> dict[Variable, Any]:
+    """Return what callers gave for variables, as `batch_of` has it."""
+    return {variable: batch_of(variable, value) for variable, value in given.items()}
+
+
+def values_of(
+    function: Any, outputs: tuple[Variable, ...], batch: dict[Variable, Any], given: tuple[Variable, ...] = ()
+) -> list[Any]:
+    """Compute outputs; those of other functions that are `given` are in the batch, and what is before is left out."""
+    return run(prepared(function, outputs, batch, given), batch)
 
 
 def requested(function: Any, outputs: Any) -> tuple[Variable, ...]:
@@ -184,24 +207,23 @@ def requested(function: Any, outputs: Any) -> tuple[Variable, ...]:
 
 
 def prepared(
-    function: Any, outputs: tuple[Variable, ...], given: dict[Variable, Any]
-) -> tuple[Program, dict[Variable, Any]]:
-    """Return the program for outputs and the arrays for it.
+    function: Any, outputs: tuple[Variable, ...], batch: dict[Variable, Any], given: tuple[Variable, ...] = ()
+) -> Program:
+    """Return the program for outputs and values.
 
     Raises
     ------
     ValueError
         If values are missing, do not fit, or differ in the number of samples or the lengths of sequences.
     """
-    batch = {variable: batch_of(variable, value) for variable, value in given.items()}
     free = tuple(
         (variable.uid, _sample_shape(value, variable))
         for variable, value in batch.items()
         if FREE in variable._shape or -1 in variable._shape
     )
-    if batch and _is_sized(function, outputs):
+    if batch and plan_of(function, outputs).sized:
         free += _sizes(batch)
-    program = program_of(function, outputs, free)
+    program = program_of(function, outputs, free, given)
     missing = [variable for variable, _ in program.feeds if variable not in batch]
     if missing:
         listed = ", ".join(f"'{one}'" for one in missing)
@@ -211,18 +233,7 @@ def prepared(
         )
     if len(program.feeds) > 1:
         _check_layouts(program, batch)
-    return program, batch
-
-
-def _is_sized(function: Any, outputs: tuple[Variable, ...]) -> bool:
-    """Tell whether the graph has operators that must know how large the batch is."""
-    key = ("sized", outputs)
-    known = function._cache.get(key)
-    if known is None or known[0] != edits.count:
-        graph, _ = native_graph(outputs)
-        found = any(primitive.operator in SIZED for primitive in graph.primitives.values())
-        known = function._cache[key] = (edits.count, found)
-    return known[1]  # type: ignore[no-any-return]
+    return program
 
 
 def _sizes(batch: dict[Variable, Any]) -> tuple[tuple[str, tuple[int, ...]], ...]:

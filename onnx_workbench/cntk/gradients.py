@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.evaluation import Program, State, groups_of, prepared, requested
+from onnx_workbench.cntk.evaluation import Program, State, batches, groups_of, prepared, requested
 from onnx_workbench.cntk.feeding import arguments_of, batch_of
 from onnx_workbench.cntk.ops.functions import as_variable
+from onnx_workbench.cntk.staging import Run, Stage, added, assign, run_stages
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.errors import require
 
@@ -39,9 +40,10 @@ def gradients(function: Any, at: Any, wrt: Any = None, outputs: Any = None, grad
         ]
     _check_wanted(wanted)
     asked = requested(function, outputs) if outputs is not None else ()
-    given = arguments_of(function, at)
-    program, batch = prepared(function, tuple(dict.fromkeys((root, *asked))), given)
-    found, values = _follow_back(program, batch, {root: None}, wanted)
+    computed = tuple(dict.fromkeys((root, *asked)))
+    whole = run_stages(function, computed, batches(arguments_of(function, at)), training=True)
+    found, values = followed_back(function, computed, {root: None}, wanted, whole)
+    assign(function, whole)
     result = next(iter(found.values())) if len(wanted) == 1 else found
     if outputs is None:
         return result
@@ -68,9 +70,91 @@ def backward(function: Any, state: Any, root_gradients: Any, variables: Any) -> 
     roots = {as_variable(output): gradient for output, gradient in root_gradients.items()}
     wanted = [as_variable(one) for one in variables]
     _check_wanted(wanted)
-    program, batch = prepared(state.function, tuple(roots), dict(state.batch))
     shaped = {output: None if one is None else _shaped(output, one) for output, one in roots.items()}
-    return _follow_back(program, batch, shaped, wanted)[0]
+    found, _ = followed_back(state.function, tuple(roots), shaped, wanted, state.run)
+    assign(state.function, state.run)
+    return found
+
+
+def followed_back(
+    function: Any, outputs: tuple[Variable, ...], roots: Found, wanted: list[Variable], run: Run
+) -> tuple[Found, Found]:
+    """Return the gradients of the variables wanted and the values of the outputs.
+
+    Parameters
+    ----------
+    function
+        Of which they are outputs.
+    outputs
+        What was computed.
+    roots
+        Gradients of some outputs; None for ones.
+    wanted
+        Whose gradients are asked for.
+    run
+        What the operators computed in Python have given: gradients go back through these too, the last one first.
+    """
+    through = [one for one in run.plan.given if one.needs_gradient]
+    found, values = _through_graph(function, outputs, roots, [*wanted, *through], run.batch, run.plan.given)
+    for stage, state in reversed(run.states):
+        if stage.operator.backward is None or not any(one.needs_gradient for one in stage.function.outputs):
+            continue
+        gradients = [found.get(output) for output in stage.function.outputs]
+        back = stage.operator.backward(stage.function, state, gradients)
+        for variable, gradient in _before(function, stage, back, [*wanted, *through], run).items():
+            found[variable] = added(found[variable], gradient)
+    return {one: found[one] for one in wanted}, values
+
+
+def _before(function: Any, stage: Stage, back: list[Any], wanted: list[Variable], run: Run) -> Found:
+    """Return what an operator's gradients add to those of the variables before it."""
+    roots: Found = {}
+    for operand, gradient in zip(stage.operands, back, strict=True):
+        if gradient is not None and operand.needs_gradient:
+            roots[operand] = added(roots.get(operand), gradient)
+    if not roots:
+        return {}
+    earlier = [one for one in wanted if one not in run.plan.given or one in stage.given]
+    return _through_graph(function, tuple(roots), roots, earlier, run.batch, stage.given)[0]
+
+
+def _through_graph(
+    function: Any,
+    outputs: tuple[Variable, ...],
+    roots: Found,
+    wanted: list[Variable],
+    batch: Found,
+    given: tuple[Variable, ...],
+) -> tuple[Found, Found]:
+    """Follow roots back through one piece of the graph; outputs may be its leaves."""
+    leaves = [one for one in outputs if not one.is_output or one in given]
+    computed = tuple(one for one in outputs if one not in leaves)
+    found: Found = {}
+    values: Found = {}
+    if computed:
+        program = prepared(function, computed, batch, given)
+        found, values = _follow_back(program, batch, roots, wanted)
+    for leaf in leaves:
+        values[leaf] = leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]
+        if leaf in roots:
+            found[leaf] = added(
+                found.get(leaf), _ones_like(values[leaf]) if roots[leaf] is None else roots[leaf]
+            )
+    return {one: found[one] if one in found else _zeros_for(one, batch) for one in wanted}, values
+
+
+def _ones_like(value: Any) -> Any:
+    return [np.ones_like(one) for one in value] if isinstance(value, list) else np.ones_like(value)
+
+
+def _zeros_for(one: Variable, batch: Found) -> Any:
+    """Return the gradient of a variable that nothing depends on."""
+    if one in batch:
+        given = batch[one]
+        return [np.zeros_like(part) for part in given] if isinstance(given, list) else np.zeros_like(given)
+    if isinstance(one, Parameter):
+        return np.zeros(one.shape, one.dtype)
+    raise CntkValueError(f"'{one}' is no argument and no parameter of this Function.")
 
 
 def _shaped(output: Variable, gradient: Any) -> Any:
@@ -184,14 +268,7 @@ class _Whole:
             return self.sums[one]
         if one in self.by_sample:
             return self._joined(self.by_sample, one)
-        if one in self.batch:
-            given = self.batch[one]
-            return (
-                [np.zeros_like(part) for part in given] if isinstance(given, list) else np.zeros_like(given)
-            )
-        if isinstance(one, Parameter):
-            return np.zeros(one.shape, one.dtype)
-        raise CntkValueError(f"'{one}' is no argument and no parameter of this Function.")
+        return _zeros_for(one, self.batch)
 
     def outputs(self) -> Found:
         """Return the outputs."""

@@ -1,4 +1,4 @@
-"""Initial values of parameters: CNTK's distributions, drawn by NumPy, so not its very numbers."""
+"""Initial values of parameters: for the same seed the very numbers that CNTK draws."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from onnx_workbench.cntk import seeds
+from onnx_workbench.cntk.random_numbers import RandomNumbers
+from onnx_workbench.cntk.seeds import AUTO, chosen_seed
 
 DEFAULT_SCALE = 1.0
 INFERRED_RANK = 2**31 - 1
@@ -54,6 +55,12 @@ class Initializer:
         """
         return np.asarray(_DRAWN[self.kind](self, shape), dtype=dtype)
 
+    def seeded(self) -> Initializer:
+        """Return the same with a seed, the next one if it named none: parameters choose theirs when they are made."""
+        if self.kind in {"constant", "bilinear"} or self.seed not in {None, AUTO}:
+            return self
+        return dataclasses.replace(self, seed=chosen_seed())
+
     def fans(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return how many inputs each output has and how many outputs each input has, the filter's area included."""
         output_rank = 1 if self.output_rank == INFERRED_RANK else self.output_rank
@@ -74,20 +81,27 @@ def _constant(init: Initializer, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.full(shape, init.scale)
 
 
+def _random(init: Initializer) -> RandomNumbers:
+    return RandomNumbers(chosen_seed(init.seed))
+
+
 def _uniform(init: Initializer, shape: tuple[int, ...], limit: float = 1.0) -> NDArray[Any]:
-    return seeds.generator(init.seed).uniform(-limit, limit, shape) * init.scale
+    width = limit * init.scale
+    return _random(init).uniform(math.prod(shape), -width, width).reshape(shape)
 
 
 def _normal(init: Initializer, shape: tuple[int, ...], deviation: float = 1.0) -> NDArray[Any]:
-    return seeds.generator(init.seed).normal(0.0, deviation, shape) * init.scale
+    return _random(init).normal(math.prod(shape), 0.0, deviation * init.scale).reshape(shape)
 
 
 def _truncated_normal(init: Initializer, shape: tuple[int, ...]) -> NDArray[Any]:
-    random = seeds.generator(init.seed)
-    drawn = random.normal(size=shape)
-    while (outside := np.abs(drawn) > 2).any():  # one in twenty-two, so this ends soon
-        drawn = np.where(outside, random.normal(size=shape), drawn)
-    return drawn * init.scale
+    """Draw one after the other, and each again while it lies outside of two deviations."""
+    random, count = _random(init), math.prod(shape)
+    kept = np.zeros(0)
+    while len(kept) < count:  # one in twenty-two lies outside, so this ends soon
+        drawn = random.normal(count - len(kept))
+        kept = np.concatenate([kept, drawn[np.abs(drawn) <= 2]])
+    return kept.reshape(shape) * init.scale
 
 
 def _by_fans(

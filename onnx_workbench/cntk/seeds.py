@@ -1,44 +1,40 @@
-"""Where random numbers begin: one fixed seed, or another at every start, and a count of those who drew."""
+"""Where random numbers begin: seeds counted up from 0, as in CNTK, or one fixed seed for all."""
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from typing import Any
-
-import numpy as np
 
 AUTO = 2**64 - 2
 """What CNTK's callers pass for "choose a seed for me"."""
 
-_state: dict[str, Any] = {"seed": None, "drawn": itertools.count()}
+_state: dict[str, Any] = {"next": 0, "fixed": None}
 
 
 def set_fixed_random_seed(seed: int) -> None:
-    """Make what follows draw the same numbers in every run."""
-    _state["seed"] = int(seed)
-    _state["drawn"] = itertools.count()
+    """Let everything that chooses no seed of its own begin at this one."""
+    _state["fixed"] = int(seed)
 
 
 def reset_random_seed(seed: int = 0) -> None:
-    """Begin again with this seed, as `set_fixed_random_seed` does."""
-    set_fixed_random_seed(seed)
+    """Count seeds up from this one again."""
+    _state.update(next=int(seed), fixed=None)
 
 
 def get_fixed_random_seed() -> int:
-    """Return the seed that was set, or 0."""
-    return _state["seed"] or 0
+    """Return the seed that was set; the next one that is given out if none was."""
+    return int(_state["next"] if _state["fixed"] is None else _state["fixed"])
 
 
 def is_random_seed_fixed() -> bool:
-    """Tell whether a seed was set."""
-    return _state["seed"] is not None
+    """Tell whether one seed was set for all."""
+    return _state["fixed"] is not None
 
 
-def generator(seed: int | None = None) -> np.random.Generator:
-    """Return a generator of random numbers for this seed, or for the next one of this process."""
+def chosen_seed(seed: int | None = None) -> int:
+    """Return a seed that a caller named, or for None and `AUTO` the next one."""
     if seed is not None and seed != AUTO:
-        return np.random.default_rng(seed)
-    if _state["seed"] is None:
-        return np.random.default_rng(secrets.randbits(64))
-    return np.random.default_rng([_state["seed"], next(_state["drawn"])])
+        return int(seed)
+    if _state["fixed"] is not None:
+        return int(_state["fixed"])
+    _state["next"] += 1
+    return int(_state["next"]) - 1

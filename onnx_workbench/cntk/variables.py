@@ -261,6 +261,8 @@ class Parameter(_Kept):
         if given is not None:
             self._keep(given)
         self._init = Initializer("constant", float(init)) if np.isscalar(init) else init  # type: ignore[arg-type]
+        if isinstance(init, Initializer):
+            self._init = init.seeded()
         if given is None and INFERRED not in self._shape and is_known(self._shape):
             self._numbers()
 

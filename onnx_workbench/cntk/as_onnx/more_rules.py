@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -256,17 +255,9 @@ def _roi_pooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
     return [Emitted(emit.node("Reshape", [name, emit.numbers([-1, *shape])]), shape, 1, x.dtype)]
 
 
-def _random_like(op_type: str) -> Rule:
-    """Return the rule for random numbers in the shape of an operand."""
-
-    def rule(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-        arguments: Any = primitive.attributes.get("randomDistributionArgs")
-        low, high = [*arguments, 0.0, 1.0][:2] if isinstance(arguments, list) else (0.0, 1.0)
-        names = ("low", "high") if op_type == "RandomUniformLike" else ("mean", "scale")
-        bounds: dict[str, Any] = dict(zip(names, (float(low), float(high)), strict=True))
-        return like(inputs[0], emit.node(op_type, inputs[:1], **bounds))
-
-    return rule
+def _assign(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Return what is assigned; that it is kept is up to who evaluates."""
+    return like(inputs[1], emit.node("Identity", [inputs[1]]))
 
 
 MORE_RULES: dict[str, Rule] = {
@@ -287,6 +278,5 @@ MORE_RULES: dict[str, Rule] = {
     "Crop": _crop,
     "Gather": _gather,
     "ROIPooling": _roi_pooling,
-    "UniformLike": _random_like("RandomUniformLike"),
-    "NormalLike": _random_like("RandomNormalLike"),
+    "Assign": _assign,
 }

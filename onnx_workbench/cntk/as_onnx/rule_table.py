@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onnx_workbench.cntk.as_onnx.more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
 from onnx_workbench.cntk.as_onnx.node import PREFIX, onnx_node
+from onnx_workbench.cntk.as_onnx.random_rules import RANDOM_RULES
 from onnx_workbench.cntk.as_onnx.rule_parts import Rule
 from onnx_workbench.cntk.as_onnx.rules import RULES
 from onnx_workbench.cntk.as_onnx.sequences import SEQUENCE_RULES
@@ -18,6 +19,7 @@ ALL_RULES: dict[str, Rule] = {
     **SEQUENCE_RULES,
     **MORE_RULES,
     **STEP_RULES,
+    **RANDOM_RULES,
     "BatchNormalization": by_sample(exact_normalization(RULES["BatchNormalization"])),
     "Pad": with_symmetric_padding(SHAPE_RULES["Pad"]),
     "ReduceElements": with_dynamic_axes(RULES["ReduceElements"]),

@@ -78,7 +78,7 @@ def _infer_block(function: Any, *, lenient: int) -> bool:
 
 
 def _dtype_of(function: Any) -> Any:
-    if function.op_name == "Cast":
+    if "newDataType" in function.attributes:  # Cast, and random numbers of a given shape
         return np.dtype(function.attributes["newDataType"]).type
     known = [one._dtype for one in function.inputs if one._dtype is not None]
     if function.op_name == "BatchNormalization":

@@ -95,6 +95,24 @@ def _transpose_times(function: Any) -> Shape:
     return (*left.shape[:-1], *(right.shape[:-1] or (1,)))
 
 
+@shapes("RandomDistribution")
+def _random(function: Any) -> Shape:
+    return function.inputs[0].shape if function.inputs else tuple(function.attributes["newShape"])
+
+
+@shapes("RandomSample")
+def _samples(function: Any) -> Shape:
+    return (function.attributes["numSamples"], *function.inputs[0].shape)
+
+
+@shapes("Assign")
+def _assigned(function: Any) -> Shape:
+    target, value = function.inputs
+    if INFERRED in target.shape:
+        target.resolve(value.shape)
+    return value.shape  # type: ignore[no-any-return]
+
+
 # Reductions
 
 

@@ -13,7 +13,7 @@ from onnx_workbench.cntk.ops.reductions import _one_reduction, reduce_sum
 from onnx_workbench.cntk.ops.tensors import times_transpose
 
 __all__ = [
-    "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "squared_error",
+    "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "lambda_rank", "squared_error",
     "weighted_binary_cross_entropy",
 ]  # fmt: skip
 
@@ -78,6 +78,14 @@ def weighted_binary_cross_entropy(output: Any, target: Any, weight: Any, name: s
 def cosine_distance(x: Any, y: Any, name: str = "") -> Function:
     """Return the cosine of the angle between two vectors."""
     return apply("CosDistance", [x, y], name=name)
+
+
+def lambda_rank(output: Any, gain: Any, group: Any, name: str = "") -> Function:
+    """Return 100 times the number of samples times 1 minus the normalised discounted cumulative gain.
+
+    Samples of a group follow each other, their gains falling; its gradient is LambdaRank's (Burges, 2010).
+    """
+    return apply("LambdaRank", [output, gain, group], name=name)
 
 
 def fmeasure(output: Any, target: Any, beta: float = 1) -> Function:

@@ -46,7 +46,7 @@ def edit_distance_error(
     tokensToIgnore: Any = (),
     name: str = "",
 ) -> Function:
-    """Return the edit distance of two sequences; it can be written down, not computed."""
+    """Return how many edits lead from sequences to others, over the tokens of the others, times the steps."""
     attributes = {
         "SubstitutionPenalty": float(subPen),
         "DeletionPenalty": float(delPen),
@@ -58,5 +58,5 @@ def edit_distance_error(
 
 
 def ndcg_at_1(output: Any, gain: Any, group: Any, name: str = "") -> Function:
-    """Return the normalised discounted cumulative gain of the first rank; not computed."""
+    """Return 100 times the number of samples times the gain of the best score over the best gain of its group."""
     return apply("NDCG", [output, gain, group], name=name)

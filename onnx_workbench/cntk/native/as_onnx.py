@@ -173,7 +173,7 @@ def _reached(graph: NativeGraph, outputs: tuple[str, ...]) -> dict[str, Primitiv
     return found
 
 
-def _components(graph: NativeGraph) -> list[list[Primitive]]:
+def components(graph: NativeGraph) -> list[list[Primitive]]:
     """Return the loops of a graph, and its other primitives one by one, each after what it reads (Tarjan)."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
@@ -277,7 +277,7 @@ class _Lowering:
     def model(self) -> ModelProto:
         """Return the whole model."""
         outside = self._read_elsewhere()
-        for component in _components(self.graph):
+        for component in components(self.graph):
             self._lower_leaves(component)
             alone = len(component) == 1 and component[0].output() not in component[0].inputs
             if alone:
@@ -325,7 +325,7 @@ class _Lowering:
         start = len(emit.nodes)
         try:
             inputs = [values[uid] for uid in primitive.inputs]
-            if not inputs:
+            if not inputs and primitive.operator != "RandomDistribution":
                 raise refuse(primitive, "it has no inputs.")
             rule = rule_for(primitive.operator)
             if rule is None:

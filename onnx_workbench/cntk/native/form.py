@@ -60,12 +60,25 @@ class Opened:
 
 
 def native_graph(
-    outputs: Iterable[Variable], sizes: Mapping[str, tuple[int, ...]] | None = None
+    outputs: Iterable[Variable],
+    sizes: Mapping[str, tuple[int, ...]] | None = None,
+    given: Iterable[Variable] = (),
+    functions: dict[str, tuple[Any, tuple[Variable, ...]]] | None = None,
 ) -> tuple[NativeGraph, dict[str, Variable]]:
     """Return what some variables stand on in native form, and its leaves by uid.
 
-    `sizes` are shapes, by uid, of inputs whose own have free dimensions.
+    Parameters
+    ----------
+    outputs
+        The variables.
+    sizes
+        Shapes, by uid, of inputs whose own have free dimensions.
+    given
+        Outputs of functions that are fed like inputs: what they stand on is left out.
+    functions
+        Filled with the functions behind the primitives and their operands, blocks opened, by uid.
     """
+    fed = frozenset(given)
     opened = Opened()
     leaves: dict[str, Variable] = {}
     found: dict[str, Primitive] = {}
@@ -74,7 +87,7 @@ def native_graph(
     waiting = list(reversed(roots))
     while waiting:
         variable = waiting.pop()
-        if not variable.is_output:
+        if not variable.is_output or variable in fed:
             leaves[variable.uid] = variable
             continue
         function = variable.owner
@@ -85,6 +98,8 @@ def native_graph(
         if sizes and operator in SIZED:
             attributes["size"] = sizes[SIZED[operator]][0]
         found[function.uid] = Primitive(function.uid, operator, function.name, attributes, tuple(ordered))
+        if functions is not None:
+            functions[function.uid] = (function, tuple(operands))
         for one in function.outputs:
             if one.shape != UNKNOWN_SHAPE:
                 hints[one.uid] = Shape(one.shape)
@@ -106,7 +121,13 @@ def _leaf(variable: Variable, size: tuple[int, ...] | None) -> Leaf:
     shape = Shape(size or (variable.shape if value is None else value.shape))
     dynamic = min(len(variable.dynamic_axes), 2)
     return Leaf(
-        variable.uid, variable.name, _KINDS[variable.kind], shape, np.dtype(variable.dtype), dynamic, value
+        variable.uid,
+        variable.name,
+        _KINDS.get(variable.kind, INPUT),
+        shape,
+        np.dtype(variable.dtype),
+        dynamic,
+        value,
     )
 
 
@@ -115,7 +136,8 @@ def native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionar
     uids = [one.uid for one in operands]
     form = _FORMS.get(function.op_name)
     if form is None:
-        return function.op_name, {key: _plain(value) for key, value in function.attributes.items()}, uids
+        operator = getattr(function, "native_operator", function.op_name)
+        return operator, {key: _plain(value) for key, value in function.attributes.items()}, uids
     operator, attributes = form(function)
     if function.op_name in _SWAPPED:
         uids.reverse()
@@ -245,6 +267,14 @@ def _cast(function: Any) -> tuple[str, Dictionary]:
     return "Cast", {"newDataType": DATA_TYPE_CODES[dtype]}
 
 
+def _random(function: Any) -> tuple[str, Dictionary]:
+    found = {key: _plain(value) for key, value in function.attributes.items()}
+    if not function.inputs:
+        found["newShape"] = Shape(function.attributes["newShape"])
+        found["newDataType"] = DATA_TYPE_CODES[np.dtype(function.attributes["newDataType"])]
+    return "RandomDistribution", found
+
+
 def _squeeze(function: Any) -> tuple[str, Dictionary]:
     if function.attributes["axisVec"] is None:
         return "Squeeze", {}
@@ -272,4 +302,5 @@ _FORMS: dict[str, Form] = {
     "Unpooling": _unpooling,
     "ROIPooling": _windows,
     "Cast": _cast,
+    "RandomDistribution": _random,
 }

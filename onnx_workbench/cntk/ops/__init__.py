@@ -7,6 +7,7 @@ from onnx_workbench.cntk.losses import (
     cosine_distance,
     cross_entropy_with_softmax,
     fmeasure,
+    lambda_rank,
     squared_error,
     weighted_binary_cross_entropy,
 )
@@ -19,5 +20,7 @@ from onnx_workbench.cntk.ops.inputs import *
 from onnx_workbench.cntk.ops.neural import *
 from onnx_workbench.cntk.ops.reductions import *
 from onnx_workbench.cntk.ops.reshaping import *
+from onnx_workbench.cntk.ops.sampling import *
 from onnx_workbench.cntk.ops.tensors import *
 from onnx_workbench.cntk.ops.to_sequence import to_sequence, to_sequence_like
+from onnx_workbench.cntk.ops.user_functions import UserFunction, user_function

@@ -11,7 +11,7 @@ from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.composition import outputs_of
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type, operand
-from onnx_workbench.cntk.seeds import AUTO
+from onnx_workbench.cntk.seeds import AUTO, chosen_seed
 from onnx_workbench.cntk.value_types import dtype_of
 from onnx_workbench.cntk.variables import Constant
 
@@ -262,7 +262,8 @@ def dropout(x: Any, dropout_rate: float = 0.0, seed: int = AUTO, name: str = "")
     """
     if not 0 <= dropout_rate < 1:
         raise CntkValueError(f"dropout_rate must be in the interval [0,1); got {dropout_rate}")
-    return apply("Dropout", [x], {"dropoutRate": float(dropout_rate), "rngSeed": seed, "rngOffset": 0}, name)
+    attributes = {"dropoutRate": float(dropout_rate), "rngSeed": chosen_seed(seed), "rngOffset": 0}
+    return apply("Dropout", [x], attributes, name)
 
 
 def cast(node_input: Any, dtype: Any, name: str = "") -> Function:

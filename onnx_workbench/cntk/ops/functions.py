@@ -9,7 +9,6 @@ from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.errors import (
     CntkRuntimeError,
     CntkTypeError,
-    UnsupportedOperatorError,
 )
 from onnx_workbench.cntk.graph import Copier, complete, edits, functions_below, leaves_of
 from onnx_workbench.cntk.ops.choices import CloneMethod, ModelFormat
@@ -17,7 +16,7 @@ from onnx_workbench.cntk.ops.function_description import FunctionDescription
 from onnx_workbench.cntk.value_types import new_uid, shape_of
 from onnx_workbench.cntk.variables import Variable
 
-__all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "UserFunction", "load_model"]
+__all__ = ["BlockFunction", "CloneMethod", "Function", "ModelFormat", "load_model"]
 
 
 class Function(FunctionDescription):
@@ -363,20 +362,13 @@ class Function(FunctionDescription):
     __repr__ = __str__
 
 
-class UserFunction(Function):
-    """An operator written in Python by a user: it can be declared, so that scripts load, and not be used yet.
+def __getattr__(name: str) -> Any:
+    """Give `UserFunction` here too, where CNTK has it: it is made of what this module defines."""
+    if name == "UserFunction":
+        from onnx_workbench.cntk.ops.user_functions import UserFunction
 
-    Raises
-    ------
-    NotImplementedError
-        When one is made.
-    """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
-        raise UnsupportedOperatorError(
-            f"UserFunction {cls.__name__}: operators written in Python are not run here. Express it with CNTK's own "
-            "operators, or cut the graph before it with combine()."
-        )
+        return UserFunction
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 _PLAIN_ATTRIBUTES = {"needs_gradient", "is_sparse", "kind", "uid"}

@@ -194,7 +194,9 @@ def _slide(columns: Columns, places: list[float], wanted: list[float], *, leftwa
     for turn in (leftwards, not leftwards):
         for column in columns.order if turn else reversed(columns.order):
             lowest, highest, place = -1e18, 1e18, wanted[column]
-            for other, distance in columns.left[column]:  # most have one: max() of a generator takes twice the time
+            for other, distance in columns.left[
+                column
+            ]:  # most have one: max() of a generator takes twice the time
                 if places[other] + distance > lowest:
                     lowest = places[other] + distance
             for other, distance in columns.right[column]:

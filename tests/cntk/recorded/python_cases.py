@@ -1,0 +1,281 @@
+"""Small programs whose operators ONNX has no words for, to be run with the real CNTK and with ours: C -> {name: array}.
+
+Python 3.6 reads this too.
+"""
+
+# ruff: noqa: ARG002, B905, N806 - CNTK calls these methods by position, and Python 3.6 reads them
+import numpy as np
+
+CASES = {}
+SIX = [1.0, 3.0, 5.0, 1.0, 0.5, 2.0]
+
+
+def case(function):
+    """Register a program."""
+    CASES[function.__name__] = function
+    return function
+
+
+def rows(*lengths, **more):
+    """Return sequences of pairs of numbers."""
+    random = np.random.RandomState(more.get("seed", 0))
+    return [random.rand(length, 2).astype(np.float32) for length in lengths]
+
+
+def tokens(*sequences):
+    """Return sequences of one-hot rows over five tokens."""
+    return [np.eye(5, dtype=np.float32)[list(sequence)] for sequence in sequences]
+
+
+@case
+def numbers_of_a_given_shape(C):
+    """Draw twice from each distribution, the second time where the first ended."""
+    found = {}
+    for dtype in (np.float32, np.float64):
+        for kind, arguments in (
+            ("uniform", (-1, 2)),
+            ("normal", (1, 2)),
+            ("gumbel", (1, 2)),
+            ("bernoulli", (0.3,)),
+        ):
+            drawn = getattr(C.random, kind)((3, 5), dtype, *arguments, seed=98052)
+            for turn in "ab":
+                found["%s %s %s" % (kind, np.dtype(dtype).name, turn)] = drawn.eval()
+    return found
+
+
+@case
+def many_normal_numbers(C):
+    """Meet the tail, one number in four thousand."""
+    return {"all": C.random.normal((40, 200), np.float64, seed=5).eval()}
+
+
+@case
+def numbers_like_others(C):
+    """Draw for a batch, for ragged sequences, for a parameter."""
+    x, s = C.input_variable(3), C.sequence.input_variable(2)
+    found = {}
+    for kind in ("uniform_like", "normal_like", "gumbel_like", "bernoulli_like"):
+        draw = getattr(C.random, kind)
+        found[kind + " batch"] = draw(x, seed=7).eval({x: np.zeros((4, 3), np.float32)})
+        found[kind + " parameter"] = draw(C.parameter((2, 3)), seed=7).eval()
+        for number, one in enumerate(draw(s, seed=7).eval({s: rows(2, 3, 1, 1, 2)})):
+            found["%s sequence %d" % (kind, number)] = one
+    return found
+
+
+@case
+def initial_values(C):
+    """Draw initial values with seeds."""
+    found = {}
+    for kind in ("uniform", "normal", "truncated_normal"):
+        found[kind] = C.parameter((7, 3), init=getattr(C, kind)(0.5, seed=3)).value
+    for kind in ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "xavier"):
+        found[kind] = C.parameter((4, 3), init=getattr(C, kind)(seed=11)).value
+        weights = C.layers.Convolution2D((3, 3), 4, init=getattr(C, kind)(seed=12))(
+            C.input_variable((2, 8, 8))
+        ).W
+        found[kind + " of a convolution"] = weights.value
+    return found
+
+
+@case
+def seeds_that_nobody_names(C):
+    """Count seeds up, begin again, fix one for all."""
+    found = {}
+    C.cntk_py.reset_random_seed(7)
+    for number in range(3):
+        found["counted %d" % number] = C.parameter((2, 2), init=C.normal(1)).value
+    found["drawn"] = C.random.uniform((4,)).eval()
+    C.cntk_py.set_fixed_random_seed(42)
+    for number in range(2):
+        found["fixed %d" % number] = C.parameter((2, 2), init=C.glorot_uniform()).value
+    C.cntk_py.reset_random_seed(0)
+    return found
+
+
+@case
+def dropout_in_training(C):
+    """Drop in forward with gradients, keep in evaluation."""
+    x = C.input_variable((3, 2), needs_gradient=True)
+    dropped = C.dropout(x * 2, 0.3, seed=5)
+    data = np.arange(24, dtype=np.float32).reshape(4, 3, 2) + 1
+    found = {"evaluated": dropped.eval({x: data})}
+    for turn in "ab":
+        state, values = dropped.forward({x: data}, [dropped.output], {dropped.output})
+        found["forward " + turn] = values[dropped.output]
+        gradients = dropped.backward(state, {dropped.output: np.ones_like(data)}, {x})
+        found["gradient " + turn] = gradients[x]
+    return found
+
+
+@case
+def samples_of_classes(C):
+    """Draw classes with and without repeating any."""
+    weights, one = np.array(SIX, np.float32), C.constant(np.eye(6, dtype=np.float32))
+    found = {}
+    for repeated in (True, False):
+        drawn = C.times(C.random_sample(weights, 4, repeated, seed=1), one)
+        for turn in "ab":
+            found["samples %s %s" % (repeated, turn)] = drawn.eval()
+        frequency = C.random_sample_inclusion_frequency(weights, 4, repeated, seed=1)
+        found["frequency %s" % repeated] = frequency.eval()
+    return found
+
+
+@case
+def edit_distances(C):
+    """Compare ragged sequences of tokens."""
+    a, b = C.sequence.input_variable(5), C.sequence.input_variable(5)
+    first, second = ([0, 1, 1, 3, 3, 3], [1, 2], [4]), ([0, 2, 0, 3, 2, 0], [3, 2], [4])
+    found = {}
+    for number, options in enumerate(
+        [
+            {},
+            {"squashInputs": True},
+            {"tokensToIgnore": [3]},
+            {"subPen": 3, "insPen": 1, "delPen": 2},
+            {"subPen": 0.5, "insPen": 2, "delPen": 1, "squashInputs": True, "tokensToIgnore": [0, 2]},
+        ]
+    ):
+        error = C.edit_distance_error(a, b, **options)
+        found[str(number)] = error.eval({a: tokens(*first), b: tokens(*second)})
+    return found
+
+
+@case
+def ranks(C):
+    """Measure ranks, with gains falling in each group."""
+    s, n, g = C.input_variable(1, needs_gradient=True), C.input_variable(1), C.input_variable(1)
+    found = {}
+    for number, (scores, gains, groups) in enumerate(
+        [
+            ([1, 2], [7, 1], [1, 1]),
+            ([3, 2, 1], [5, 3, 1], [1, 1, 1]),
+            ([1, 2, 3, 4, 0.5, 0.1], [4, 3, 1, 1, 2, 1], [1, 1, 1, 1, 2, 2]),
+            ([1, 3, 2, 4], [2, 1, 0, 0], [1, 1, 1, 1]),
+        ]
+    ):
+        given = {
+            one: np.array(v, np.float32).reshape(-1, 1) for one, v in ((s, scores), (n, gains), (g, groups))
+        }
+        found["ndcg %d" % number] = C.metrics.ndcg_at_1(s, n, g).eval(given)
+        loss = C.losses.lambda_rank(s, n, g)
+        found["gradient %d" % number], found["loss %d" % number] = loss.grad(given, [s], [loss.output])
+    return found
+
+
+@case
+def assignments(C):
+    """Set parameters after everything has been computed."""
+    value, dest = C.parameter(init=np.array([[1, 2], [3, 4]], np.float32)), C.parameter((2, 2))
+    kept = C.assign(dest, value * 2)
+    before = dest + value
+    results = C.combine([before, kept]).eval()
+    found = {"before": results[before.output], "assigned": results[kept.output], "kept": dest.value}
+    found["after"] = before.eval()
+    count = C.constant(np.zeros(1, np.float32))
+    counted = C.assign(count, count + 1)
+    for number in range(3):
+        found["count %d" % number] = counted.eval()
+    found["constant"] = count.value
+    return found
+
+
+def classes_of_user_functions(C):
+    """Return a function of one operand, one of two, and one with two outputs."""
+
+    class Cubed(C.ops.functions.UserFunction):
+        def __init__(self, x, name="cubed"):
+            super(Cubed, self).__init__([x], name=name)
+
+        def infer_outputs(self):
+            return [
+                C.output_variable(self.inputs[0].shape, self.inputs[0].dtype, self.inputs[0].dynamic_axes)
+            ]
+
+        def forward(self, argument, device=None, outputs_to_retain=None):
+            if isinstance(argument, list):
+                return argument, [one**3 for one in argument]
+            return argument, argument**3
+
+        def backward(self, state, root_gradients):
+            if isinstance(state, list):
+                return [3 * one**2 * g for one, g in zip(state, root_gradients)]
+            return 3 * state**2 * root_gradients
+
+    class Product(C.ops.functions.UserFunction):
+        def __init__(self, x, y, name="product"):
+            super(Product, self).__init__([x, y], name=name)
+
+        def infer_outputs(self):
+            return [
+                C.output_variable(self.inputs[0].shape, self.inputs[0].dtype, self.inputs[0].dynamic_axes)
+            ]
+
+        def forward(self, arguments, device=None, outputs_to_retain=None):
+            return arguments, arguments[0] * arguments[1]
+
+        def backward(self, state, root_gradients, variables):
+            for number in (0, 1):
+                if self.inputs[number] in variables:
+                    variables[self.inputs[number]] = state[1 - number] * root_gradients
+
+    class Both(C.ops.functions.UserFunction):
+        def __init__(self, x, y, name="both"):
+            super(Both, self).__init__([x, y], name=name)
+
+        def infer_outputs(self):
+            x = self.inputs[0]
+            return [C.output_variable(x.shape, x.dtype, x.dynamic_axes) for _ in range(2)]
+
+        def forward(self, arguments, outputs, device=None, outputs_to_retain=None):
+            outputs[self.outputs[0]] = arguments[0] + 2 * arguments[1]
+            outputs[self.outputs[1]] = 3 * arguments[0] - arguments[1]
+
+        def backward(self, state, root_gradients, variables):
+            first, second = (root_gradients[one] for one in self.outputs)
+            variables[self.inputs[0]] = first + 3 * second
+            variables[self.inputs[1]] = 2 * first - second
+
+    return Cubed, Product, Both
+
+
+@case
+def user_functions(C):
+    """Compute with operators in Python, one after another, and follow gradients back through them."""
+    Cubed, Product, Both = classes_of_user_functions(C)
+    x, y = C.input_variable(3, needs_gradient=True), C.input_variable(3, needs_gradient=True)
+    w = C.parameter((3, 2), init=np.array([[1, -1], [0.5, 2], [0, 1]], np.float32))
+    given = {
+        x: np.array([[1, 2, 3], [-1, 0, 2]], np.float32),
+        y: np.array([[2, 0, 1], [1, 1, -1]], np.float32),
+    }
+    inner = C.user_function(Cubed(x + y)) * x
+    both = C.user_function(Both(inner, C.user_function(Product(x, C.tanh(y)))))
+    loss = C.times(both.outputs[0] * both.outputs[1] + y, w)
+    found = {"value": loss.eval(given)}
+    gradients = loss.grad(given, wrt=[x, y, w])
+    for name, one in (("x", x), ("y", y), ("w", w)):
+        found["gradient of " + name] = gradients[one]
+    copy = loss.clone("share")
+    found["copy"] = copy.eval(dict(zip(copy.arguments, (given[one] for one in loss.arguments))))
+    p = C.placeholder()
+    later = C.user_function(Cubed(p)) + 1
+    later.replace_placeholder(x)
+    found["placeholder"] = later.eval({x: given[x]})
+    return found
+
+
+@case
+def user_functions_of_sequences(C):
+    """Give ragged sequences to an operator in Python."""
+    Cubed = classes_of_user_functions(C)[0]
+    x = C.sequence.input_variable(2, needs_gradient=True)
+    cubed = C.user_function(Cubed(x * 2))
+    last = C.sequence.last(cubed)
+    data = rows(3, 1, 2)
+    found = {"last": last.eval({x: data})}
+    for number, (value, gradient) in enumerate(zip(cubed.eval({x: data}), cubed.grad({x: data}, wrt=[x]))):
+        found["value %d" % number], found["gradient %d" % number] = value, gradient
+    return found
