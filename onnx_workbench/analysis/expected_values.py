@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.differences import Difference
+from onnx_workbench.analysis.differences import Difference, is_float
 from onnx_workbench.analysis.rounding import noise_on_the_way
 from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
 
@@ -16,6 +16,7 @@ Array = NDArray[Any]
 _AHEAD_STEPS = 40
 _AHEAD_BYTES = 96 << 20
 _LONGEST_WAY = 24
+_FEW = 64
 
 
 class ExpectedValues:
@@ -23,6 +24,8 @@ class ExpectedValues:
 
     def __init__(self, run: StepwiseRun, feeds: Mapping[str, Any]) -> None:
         self.run, self.place = run, 0
+        # Inputs, shapes and indices: nothing on the way to them is rounded.
+        self._unrounded: dict[str, Any] = dict(feeds)
         self._raw: dict[str, Any] = dict(feeds)
         self._last = last_readers(run.steps)
         self._readers: dict[str, list[Step]] = {}
@@ -58,6 +61,8 @@ class ExpectedValues:
             array = self.run.array(value)
             if array is not None:
                 self.held[name] = array
+                if not is_float(array) and array.size <= _FEW:
+                    self._unrounded[name] = value
             elif name not in self._readers:
                 self.done.add(name)
         for name in {*step.inputs, *step.outputs}:
@@ -110,11 +115,12 @@ class ExpectedValues:
 
     def noise(self, name: str, given: Mapping[str, Any]) -> Difference:
         """Return by how much a value moves if the values between these and it are rounded otherwise."""
-        way = self.way_to(name, given)
+        fed = {**self._unrounded, **given}
+        way = self.way_to(name, fed)
         expected = self.held.get(name)
         if way is None or expected is None:
             return Difference(0.0, 1.0, units=0.0)
-        return noise_on_the_way(self.run, way, given, name, expected)
+        return noise_on_the_way(self.run, way, fed, name, expected)
 
     def confirm(self, name: str) -> None:
         """Note that a value has its twin; what only leads to confirmed values is let go."""

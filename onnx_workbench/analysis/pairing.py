@@ -18,6 +18,7 @@ from onnx_workbench.analysis.differences import (
     Difference,
     difference,
     epsilon,
+    is_alike,
     is_float,
     is_telling,
     may_agree,
@@ -311,7 +312,7 @@ class Pairing:
                 if not may_agree(outcome, expected, rough):
                     continue
                 apart, threshold = self._compare(origin, name, outcome, expected, candidate)
-                if threshold.explain(apart):
+                if threshold.explain(apart) and (apart.largest == 0 or is_alike(outcome, expected)):
                     return candidate, expected, apart, threshold
             if next(steps, self) is self:
                 return None

@@ -205,3 +205,36 @@ def test_a_module_that_has_changed_since_is_exported_anew():
     network.train()
     assert export_again(network, [x.numpy()[:2]], model) is not second  # inputs of another shape
     assert network.training
+
+
+class Masked(nn.Module):
+    """Two layers of attention whose masked scores are -10000: beside that, all scores are alike."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(12, 36) for _ in range(2))
+
+    def forward(self, x):
+        hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+        for layer in self.layers:
+            q, k, v = layer(x).chunk(3, -1)
+            scores = (q @ k.transpose(-1, -2) / 3.0).masked_fill(hidden, -10000.0)
+            x = x + torch.softmax(scores, -1) @ v
+        return x
+
+
+@BOTH
+def test_masked_scores_are_not_taken_for_those_of_another_layer(dynamo, tmp_path):
+    import onnxruntime
+
+    network, x = made(Masked, torch.float16), drawn(2, 6, 12, dtype=torch.float16)
+    proto = exported(network, x, dynamo=dynamo)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    optimised = onnx.load(tmp_path / "optimised.onnx")
+    for actual, expected in ((proto, network), (optimised, network), (optimised, proto)):
+        found = ow.compare(actual, expected, x.numpy())
+        assert found.passed, found
