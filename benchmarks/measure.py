@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onnx_workbench.core.memory import private_bytes
@@ -76,14 +77,16 @@ sys.stdin.readline()
 """
 
 
-def private_growth(setup: str, code: str) -> float:
+def private_growth(
+    setup: str, code: str, *, python: str = sys.executable, arguments: Sequence[str] = ()
+) -> float:
     """Return by how many MiB a piece of code raises the private memory of its process at its peak.
 
     Looked at from outside, a thousand times a second: pages of mapped files do not count, other than in the
     high-water mark that `in_turns` reports.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", _STEPPED.format(setup=setup, code=code)],
+        [python, "-c", _STEPPED.format(setup=setup, code=code), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

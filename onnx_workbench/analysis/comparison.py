@@ -12,11 +12,11 @@ from typing import Any
 from onnx_workbench.analysis.blaming import Blame, blames, float_steps, looked_into, walk_through
 from onnx_workbench.analysis.pairing import Verdict
 from onnx_workbench.analysis.replay import write_replay
-from onnx_workbench.analysis.step_sources import example_inputs, steps_of, title_of
+from onnx_workbench.analysis.step_sources import example_inputs, opened, steps_of, title_of
 from onnx_workbench.core.errors import InputError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
 from onnx_workbench.core.model import Model, as_model
-from onnx_workbench.runtime.live_module import is_live_module
+from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import StepwiseRun
@@ -238,6 +238,7 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     True
     """
     notes: list[str] = []
+    actual, expected = opened(actual), opened(expected)
     if inputs is None:
         inputs, note = example_inputs(actual, expected)
         notes.append(note)
@@ -278,7 +279,7 @@ def _for_other(side: object, feeds: Mapping[str, Any]) -> object:
     """Return inputs for the other side: by name if it has the same names, else by their order."""
     arrays = [value.detach().cpu().numpy() if hasattr(value, "detach") else value for value in feeds.values()]
     if is_live_module(side):
-        return arrays
+        return dict(zip(feeds, arrays, strict=True)) if TorchBackend(side).takes(feeds) else arrays
     names = [value.name for value in _model_of(side).inputs]
     return dict(feeds) if set(names) == set(feeds) else arrays
 

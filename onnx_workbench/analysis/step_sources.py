@@ -29,6 +29,11 @@ def steps_of(side: object, inputs: object) -> StepwiseRun:
     return OnnxSteps(as_model(side))
 
 
+def opened(side: object) -> object:
+    """Return a side that is opened once: a Model, unless it is a live module or a Session."""
+    return side if is_live_module(side) or isinstance(side, Session) else as_model(side)
+
+
 def example_inputs(*sides: object) -> tuple[dict[str, Any], str]:
     """Return random inputs, seeded, as the first model among the sides declares them, and a note that says so."""
     for side in sides:

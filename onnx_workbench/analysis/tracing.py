@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.step_sources import example_inputs, steps_of, title_of
+from onnx_workbench.analysis.step_sources import example_inputs, opened, steps_of, title_of
 from onnx_workbench.analysis.value_statistics import ValueStatistics, measure
 from onnx_workbench.core.errors import InputError, NameNotFoundError, RunError, no_such
 from onnx_workbench.core.formatting import clean_text, escape, format_shape, html_table, text_table
@@ -200,6 +200,7 @@ def trace(
     (True, (4, 10, 32, 32))
     """
     notes: list[str] = []
+    model = opened(model)
     if inputs is None:
         inputs, note = example_inputs(model)
         notes.append(note)

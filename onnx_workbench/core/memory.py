@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from onnx_workbench.core.errors import NotEnoughMemoryError
@@ -65,6 +68,21 @@ def require_memory(action: str, needed_bytes: int, *, remedy: str) -> None:
             needed_bytes=needed_bytes,
             available_bytes=available,
         )
+
+
+def trim_heap() -> None:
+    """Give freed memory back to the system, where the C library keeps it and can be asked to (glibc)."""
+    if (trim := _malloc_trim()) is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    try:
+        found: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    except (OSError, TypeError):  # no such library, as on Windows
+        return None
+    return found
 
 
 def private_bytes(pid: int) -> int | None:

@@ -199,6 +199,12 @@ class Payloads:
         self._buffers[location] = buffer
         return buffer
 
+    def let_go(self) -> None:
+        """Give the memory of mapped contents back: what is read again comes from the file again."""
+        for buffer in self._buffers.values():
+            if isinstance(buffer.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                buffer.obj.madvise(mmap.MADV_DONTNEED)
+
     def pieces(self, tensor: TensorProto) -> Iterator[bytes]:
         """Yield the content of an external tensor in pieces, read (not mapped) so that memory stays flat."""
         reference = reference_of(tensor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,12 @@ class TorchBackend:
         self.required = [parameter.name for parameter in named if parameter.default is parameter.empty]
         self.output_names: tuple[str, ...] = ()
         self.weighed_bytes = sys.maxsize  # what a module computes is not known beforehand
+
+    def takes(self, names: Collection[str]) -> bool:
+        """Tell whether ``forward`` can be called with arguments of these names."""
+        known = {value.name for value in self.inputs}
+        fit = self.takes_any_name or all(name in known for name in names)
+        return not self.takes_any and fit and all(name in names for name in self.required)
 
     def weigh(self, model: Model, feeds: Feeds) -> None:
         """Refuse nothing."""

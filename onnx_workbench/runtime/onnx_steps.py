@@ -24,6 +24,7 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import captured
 from onnx_workbench.core.graph_parts import Node
 from onnx_workbench.core.inference import inferred_graph
+from onnx_workbench.core.memory import trim_heap
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.core.provenance import module_path, qualified_name, source_line
@@ -34,6 +35,7 @@ from onnx_workbench.runtime.session import InputDoor
 from onnx_workbench.runtime.steps import Step
 
 _MOST_SESSIONS = 256
+_TIDY_BYTES = 32 << 20
 _WEIGHTED = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "LSTM", "GRU", "RNN"}
 
 
@@ -64,6 +66,7 @@ class OnnxSteps:
         self.steps = [self._step(index, nodes) for index, nodes in enumerate(self.pieces)]
         self._sessions: OrderedDict[bytes, Any] = OrderedDict()
         self._errors = onnxruntime_errors()
+        self._passed_bytes = 0
 
     def _step(self, index: int, nodes: list[Node]) -> Step:
         inputs, outputs = _interface(nodes)
@@ -111,7 +114,18 @@ class OnnxSteps:
         piece, names = self.piece(step, arrays)
         fed = {new: self._value(name, arrays) for name, new in names.items()}
         found = self._run(piece, fed, nodes)
+        self._tidy(fed, found)
         return dict(zip(step.outputs, found, strict=True))
+
+    def _tidy(self, fed: Mapping[str, Any], found: Sequence[Any]) -> None:
+        """Give back now and then the memory of weights that were read, and of values that are gone."""
+        self._passed_bytes += sum(
+            value.nbytes for value in (*fed.values(), *found) if isinstance(value, np.ndarray)
+        )
+        if self._passed_bytes > _TIDY_BYTES:
+            self._passed_bytes = 0
+            self.model.payloads.let_go()
+            trim_heap()
 
     def _constant(self, node: Node) -> Any:
         if node.key in self.model.constants:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from onnx_workbench.cntk.native import file as native_file
-from onnx_workbench.cntk.native.as_onnx import primitives_as_nodes, to_onnx
-from onnx_workbench.cntk.native.graph import read_graph
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text, format_bytes
 from onnx_workbench.core.model import Model
@@ -17,8 +15,19 @@ from onnx_workbench.core.payloads import IN_MEMORY, Payloads, is_utf8
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import check_is_file, checked_model
 
-is_content = native_file.is_native
-"""Tells from a file's first bytes whether it is of this source."""
+# Two tags that ONNX files have too, and behind them the key of an entry; in large files, a mark before them.
+_BEGINNING = re.compile(
+    rb"(?:ktnc.{4})?(?:\x08[\x80-\xff]*[\x00-\x7f])?\x12[\x80-\xff]*[\x00-\x7f]\x0a", re.DOTALL
+)
+
+
+def is_content(head: bytes) -> bool:
+    """Tell from a file's first bytes whether it is of this source; CNTK's modules are loaded only if it may be."""
+    if _BEGINNING.match(head) is None:
+        return False
+    from onnx_workbench.cntk.native.file import is_native
+
+    return is_native(head)
 
 
 def read(
@@ -60,6 +69,10 @@ def read(
 
 
 def _read(source: str | os.PathLike[str] | bytes, outputs: Iterable[str] | None, *, as_is: bool) -> Model:
+    from onnx_workbench.cntk.native import file as native_file
+    from onnx_workbench.cntk.native.as_onnx import primitives_as_nodes, to_onnx
+    from onnx_workbench.cntk.native.graph import read_graph
+
     write = primitives_as_nodes if as_is else to_onnx
     if isinstance(source, bytes):
         with _explained(f"these {len(source):,} bytes", len(source)):

@@ -266,6 +266,23 @@ def test_a_module_with_several_inputs_and_outputs_and_a_file_given_second(tmp_pa
     assert "judged by the live module" in str(reverse)
 
 
+def test_inputs_go_to_the_module_by_name_where_it_takes_their_names():
+    class Named(nn.Module):
+        def forward(self, a, **others):
+            return (a - 2 * others["b"]).tanh()
+
+    proto = model(
+        "m (float[N,3] b, float[N,3] a) => (float[N,3] y) { d = Mul(b, two) c = Sub(a, d) y = Tanh(c) }",
+        two=np.float32(2),
+    )
+    feeds = {"a": random_weights(4, 3), "b": random_weights(4, 3, seed=1)}
+    assert ow.compare(proto, Named(), feeds).passed
+    swapped = {"a": feeds["b"], "b": feeds["a"]}
+    with torch.no_grad():
+        expected = Named()(torch.tensor(swapped["a"]), b=torch.tensor(swapped["b"])).numpy()
+    np.testing.assert_allclose(ow.run(proto, swapped)["y"], expected, rtol=1e-5)
+
+
 def test_the_network_is_left_in_its_own_mode(network, tmp_path):
     proto = exported(network, tmp_path / "m.onnx", dynamo=True, half=False)
     network.train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -95,6 +96,31 @@ def test_values_are_let_go_when_their_last_reader_has_run():
     for _ in run_all(steps, {"x": np.ones(1000, np.float32)}):
         pass
     assert alive == [["x"], ["a", "x"], ["b", "x"], ["c", "x"]]
+
+
+def resident_kib(path) -> int:
+    """What this process holds of a mapped file, as the kernel counts it."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    heads = [index for index, line in enumerate(lines) if line.endswith(str(path))]
+    return sum(
+        int(line.split()[1]) for head in heads for line in lines[head : head + 4] if line.startswith("Rss:")
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the kernel does not tell")
+def test_weights_are_let_go_when_their_node_has_run(tmp_path):
+    layers = "".join(f"a{i + 1} = MatMul(a{i}, w{i}) " for i in range(12))
+    weights = {f"w{i}": random_weights(1024, 1024, seed=i) / 32 for i in range(12)}
+    proto = model(f"m (float[1,1024] a0) => (float[1,1024] a12) {{ {layers} }}", **weights)
+    onnx.save(proto, tmp_path / "m.onnx")
+    x = random_weights(1, 1024)
+    opened = ow.open_model(tmp_path / "m.onnx")
+    found = ow.trace(opened, x, keep=["a12"])
+    assert resident_kib(tmp_path / "m.onnx") < 24 << 10  # of 48 MiB
+    for weight in weights.values():
+        x = x @ weight
+    np.testing.assert_allclose(found.arrays["a12"], x, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(opened.weight("w3"), weights["w3"])  # it comes from the file again
 
 
 def test_nodes_that_differ_by_their_weights_alone_share_a_session():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -101,3 +103,17 @@ def test_an_address_is_shown_as_it_was_given():
         ModelNotFoundError, match=r"^'https://models\.example/a\.onnx' is an address\. Download"
     ):
         ow.open_model("https://models.example/a.onnx")
+
+
+PROGRAM = """
+import sys
+import onnx_workbench as ow
+ow.open_model(sys.argv[1])
+print([name for name in sys.modules if name.startswith("onnx_workbench.cntk")])
+"""
+
+
+def test_an_onnx_file_is_opened_without_loading_anything_of_cntk(tmp_path):
+    onnx.save(convnet(), tmp_path / "m.onnx")
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "m.onnx")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
