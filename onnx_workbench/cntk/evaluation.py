@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from onnx_workbench.cntk.as_onnx.step_rules import is_single
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
@@ -80,12 +81,15 @@ def lowered(
     sizes: dict[str, tuple[int, ...]] | None = None,
     weights: dict[str, tuple[str, tuple[int, ...]]] | None = None,
     given: tuple[Variable, ...] = (),
+    shared: dict[str, Array] | None = None,
 ) -> tuple[Any, Any, Any]:
     """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by uid."""
     graph, leaves = native_graph(outputs, sizes, given)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     model = (
-        to_onnx(graph, location="", outputs=produced, keep_steps=True, weights=weights) if produced else None
+        to_onnx(graph, location="", outputs=produced, keep_steps=True, weights=weights, shared=shared)
+        if produced
+        else None
     )
     return model, graph, leaves
 
@@ -94,7 +98,8 @@ def _make(
     outputs: tuple[Variable, ...], sizes: dict[str, tuple[int, ...]], given: tuple[Variable, ...]
 ) -> Program:
     weights: dict[str, tuple[str, tuple[int, ...]]] = {}
-    model, graph, leaves = lowered(outputs, sizes, weights, given)
+    shared: dict[str, Array] = {}
+    model, graph, leaves = lowered(outputs, sizes, weights, given, shared)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     places = [produced.index(uid) if uid in graph.producers else leaves[uid] for uid in graph.outputs]
     for one in leaves.values():
@@ -118,7 +123,7 @@ def _make(
         places,
         kept,
         model,
-        None if model is None else _runner(model),
+        None if model is None else _runner(model, shared),
         edits.count,
         alone,
         any(len(one.dynamic_axes) > 1 for one in outputs),
@@ -141,20 +146,31 @@ def _threads() -> int:
     return int(asked) if asked.isdecimal() else default_threads()
 
 
-def _runner(model: Any) -> Any:
-    """Return what runs a model: onnxruntime, or where it has no kernel for a dtype, ONNX's reference evaluator."""
+def _runner(model: Any, shared: dict[str, Array]) -> Any:
+    """Return what runs a model: onnxruntime, or where it has no kernel for a dtype, ONNX's reference evaluator.
+
+    Large weights do not travel through the serialized model, where each step would copy them: onnxruntime is handed
+    the arrays themselves.
+    """
     import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = _threads()
+    names = [tensor.name for tensor in model.graph.initializer if tensor.name in shared]
+    if names:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(shared[name]) for name in names]
+        options.add_external_initializers(names, values)
     try:
         data = model.SerializeToString()
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except NoKernel:
         from onnx.reference import ReferenceEvaluator
 
+        for tensor in model.graph.initializer:
+            if tensor.name in shared:
+                tensor.CopyFrom(numpy_helper.from_array(shared[tensor.name], tensor.name))
         return ReferenceEvaluator(model).run
     return session.run
 

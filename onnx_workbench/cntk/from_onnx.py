@@ -37,7 +37,8 @@ from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.old_opsets import default_opset
-from onnx_workbench.core.protos import ONNX_ERRORS
+from onnx_workbench.core.payloads import Payloads, is_external
+from onnx_workbench.core.protos import ONNX_ERRORS, tensors_of_model
 
 _BATCH, _STEPS = "batch of cntk", "steps of cntk"
 _STATISTICS = {"BatchNormalization": (3, 4)}
@@ -54,7 +55,7 @@ def function_of_model(model: Model) -> Function:
     CntkRuntimeError
         If its operators cannot be brought to the opset of this front, or its shapes contradict each other.
     """
-    proto = _modern(model.to_proto())
+    proto = _modern(model)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
     if not get_global_option("onnx_batch_axis", True):
@@ -62,12 +63,15 @@ def function_of_model(model: Model) -> Function:
     elif not _has_steps_first(proto.graph):
         _free_batch(proto.graph)
         _mark_steps(proto.graph)
-    return _Building(_inferred(proto)).whole()
+    return _Building(_inferred(proto), model.payloads).whole()
 
 
-def _modern(proto: ModelProto) -> ModelProto:
+def _modern(model: Model) -> ModelProto:
+    """Return a copy in the opset of this front; if it was in that, its large weights stay in their file."""
+    proto = model.proto
     if default_opset(proto) >= OPSET:
-        return proto
+        return _with_small_contents(model)
+    proto = model.to_proto()
     try:
         return version_converter.convert_version(proto, OPSET)
     except ONNX_ERRORS as error:
@@ -75,6 +79,17 @@ def _modern(proto: ModelProto) -> ModelProto:
             f"The model of opset {default_opset(proto)} cannot be brought to {OPSET}, which this front works in: "
             f"{clean_text(str(error))}. It can be run as it is: onnx_workbench.open_model(path)."
         ) from error
+
+
+def _with_small_contents(model: Model) -> ModelProto:
+    """Return a copy of a model that holds all contents but those of parameters, which are mapped from their file."""
+    proto = ModelProto()
+    proto.CopyFrom(model.proto)
+    own = len(proto.graph.initializer)  # which come first
+    for index, tensor in enumerate(tensors_of_model(proto)):
+        if is_external(tensor) and not (index < own and tensor.data_type in _NUMBERS):
+            model.payloads.fill(tensor)
+    return proto
 
 
 def _has_steps_first(graph: GraphProto) -> bool:
@@ -171,8 +186,8 @@ def _inferred(proto: ModelProto) -> ModelProto:
 class _Building:
     """One ONNX model on its way to a graph."""
 
-    def __init__(self, proto: ModelProto) -> None:
-        self.proto, self.graph = proto, proto.graph
+    def __init__(self, proto: ModelProto, payloads: Payloads) -> None:
+        self.proto, self.graph, self.payloads = proto, proto.graph, payloads
         values = [*self.graph.value_info, *self.graph.input, *self.graph.output]
         self.types = {value.name: value.type.tensor_type for value in values}
         self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
@@ -212,7 +227,7 @@ class _Building:
 
     def _operand(self, name: str) -> Variable:
         if name not in self.variables:
-            array = numpy_helper.to_array(self.tensors[name])
+            array = self.payloads.array(self.tensors[name])
             made = (Constant if name in self.statistics else Parameter)((), dtype=array.dtype.type, name=name)
             made._keep(array)
             self.variables[name] = made

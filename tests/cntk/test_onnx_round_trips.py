@@ -165,3 +165,33 @@ def test_ragged_sequences_are_refused_where_the_steps_are_a_static_axis(tmp_path
     np.testing.assert_array_equal(loaded.eval({"x": even}), np.stack(even))
     with pytest.raises(RuntimeError, match="the sequences given have different lengths"):
         loaded.eval({"x": [even[0], even[1][:2]]})
+
+
+@pytest.mark.parametrize("file_format", [C.ModelFormat.CNTKv2, C.ModelFormat.ONNX])
+def test_large_weights_stay_where_they_are_and_can_be_changed(file_format, tmp_path):
+    weights = random_weights(512, 520)
+    x = C.input_variable(512, name="x")
+    C.times(x, C.parameter(weights.shape, init=weights, name="w")).save(tmp_path / "m", format=file_format)
+    loaded = C.Function.load(tmp_path / "m", format=file_format)
+    value = random_weights(3, 512, seed=1)
+    np.testing.assert_allclose(loaded.eval(value), value @ weights, rtol=1e-4, atol=1e-4)
+    (program,) = (one for one in loaded._cache.values() if hasattr(one, "model"))
+    assert program.model.ByteSize() < weights.nbytes / 100
+    (parameter,) = loaded.parameters
+    parameter.value = weights * 2
+    np.testing.assert_allclose(loaded.eval(value), value @ weights * 2, rtol=1e-4, atol=1e-4)
+    slope = np.tile(value.sum(0)[:, None], (1, 520))
+    np.testing.assert_allclose(loaded.grad(value, wrt=[parameter]), slope, rtol=1e-4, atol=1e-4)
+    loaded.save(tmp_path / "m", format=file_format)  # over the file that it was mapped from
+    again = C.Function.load(tmp_path / "m", format=file_format)
+    np.testing.assert_array_equal(again.parameters[0].value, weights * 2)
+    np.testing.assert_allclose(loaded.eval(value), value @ weights * 2, rtol=1e-4, atol=1e-4)
+
+
+def test_large_weights_of_a_dtype_that_onnxruntime_has_no_kernel_for_are_not_lost():
+    weights = random_weights(512, 520).astype(np.float64)
+    x = C.input_variable(512, dtype=np.float64, name="x")
+    value = random_weights(3, 512, seed=1).astype(np.float64)
+    found = C.hardmax(C.times(x, C.parameter(weights.shape, init=weights, dtype=np.float64)))
+    expected = np.eye(520)[(value @ weights).argmax(axis=1)]
+    np.testing.assert_array_equal(found.eval(value), expected)

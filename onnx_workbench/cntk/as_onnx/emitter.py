@@ -17,6 +17,8 @@ from onnx_workbench.core.errors import ExportError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.skim import LARGE_BYTES
 
+_SHARED_BYTES = 1 << 20  # smaller ones are as well copied
+
 
 @dataclass(frozen=True)
 class Emitted:
@@ -78,12 +80,16 @@ class Names:
 
 @dataclass
 class Emitter:
-    """One ONNX graph: the main one, or the body of a recurrence, which shares the main one's initializers."""
+    """One ONNX graph: the main one, or the body of a recurrence, which shares the main one's initializers.
+
+    Where `shared` is a dictionary, large arrays are put there by name, and the graph only refers to them.
+    """
 
     names: Names
     location: str
     initializers: list[TensorProto] = field(default_factory=list)
     nodes: list[NodeProto] = field(default_factory=list)
+    shared: dict[str, NDArray[Any]] | None = None
     _known: dict[Any, str] = field(default_factory=dict)
 
     def body(self) -> Emitter:
@@ -139,13 +145,13 @@ class Emitter:
             or len(stored.stretches) != 1
         ):
             values = stored if isinstance(stored, np.ndarray) else stored.values()
-            return numpy_helper.from_array(np.ascontiguousarray(values).reshape(shape), name)
+            array = np.ascontiguousarray(values).reshape(shape)
+            if self.shared is None or array.nbytes < _SHARED_BYTES:
+                return numpy_helper.from_array(array, name)
+            self.shared[name] = array
+            return _reference(name, array.dtype, shape, location=name, start=0, end=array.nbytes)
         start, end = stored.stretches[0]
-        tensor = TensorProto(name=name, dims=shape, data_location=TensorProto.EXTERNAL)
-        tensor.data_type = helper.np_dtype_to_tensor_dtype(stored.dtype)
-        for key, value in (("location", self.location), ("offset", str(start)), ("length", str(end - start))):
-            tensor.external_data.add(key=key, value=value)
-        return tensor
+        return _reference(name, stored.dtype, shape, location=self.location, start=start, end=end)
 
     def reshaped(self, value: Emitted, shape: Sequence[int], wish: str = "") -> Emitted:
         """Return a value with other static dimensions; dynamic axes stay."""
@@ -196,6 +202,16 @@ class Emitter:
                 value = replace(value, name=name, axes=2)
             found.append(value)
         return found, broadcast_shapes([value.shape for value in found]), axes
+
+
+def _reference(
+    name: str, dtype: np.dtype[Any], shape: tuple[int, ...], *, location: str, start: int, end: int
+) -> TensorProto:
+    tensor = TensorProto(name=name, dims=shape, data_location=TensorProto.EXTERNAL)
+    tensor.data_type = helper.np_dtype_to_tensor_dtype(dtype)
+    for key, value in (("location", location), ("offset", str(start)), ("length", str(end - start))):
+        tensor.external_data.add(key=key, value=value)
+    return tensor
 
 
 def broadcast_shapes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

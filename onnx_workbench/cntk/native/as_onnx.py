@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper
 
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, Names, refuse
@@ -50,6 +52,7 @@ def to_onnx(
     outputs: Iterable[str] | None = None,
     keep_steps: bool = False,
     weights: dict[str, tuple[str, tuple[int, ...]]] | None = None,
+    shared: dict[str, NDArray[Any]] | None = None,
 ) -> ModelProto:
     """Return an ONNX model of a native graph.
 
@@ -62,6 +65,10 @@ def to_onnx(
     outputs
         Names or uids of the values to give. Left out: the file's outputs, without losses and metrics, which need
         more inputs (the labels) than the others.
+    weights
+        Filled with the uid and the shape of the parameter or constant behind each initializer that is one.
+    shared
+        Filled with large arrays by name: the model then only refers to them, and whoever runs it gives them.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def to_onnx(
     graph = replace(graph, outputs=chosen, primitives=_reached(graph, chosen))
     _check_operators(graph)
     check_free_sizes(graph)
-    lowering = _Lowering(graph, location, keep_steps=keep_steps)
+    lowering = _Lowering(graph, Emitter(Names(), location, shared=shared), keep_steps=keep_steps)
     model = lowering.model()
     if weights is not None:
         weights.update(lowering.emit.leaf_names())
@@ -244,9 +251,9 @@ def _within(component: list[Primitive], graph: NativeGraph) -> list[Primitive]:
 class _Lowering:
     """One graph on its way to ONNX."""
 
-    def __init__(self, graph: NativeGraph, location: str, *, keep_steps: bool) -> None:
+    def __init__(self, graph: NativeGraph, emit: Emitter, *, keep_steps: bool) -> None:
         self.graph = graph
-        self.emit = Emitter(Names(), location)
+        self.emit = emit
         self.node_names = Names()
         self.values: dict[str, Emitted] = {}
         self.sequences = keep_steps or any(
