@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from onnx_workbench.cli.options import Verbs, emit, graph_path
+from onnx_workbench.core.errors import InputError
 
 
 def add_to(verbs: Verbs) -> None:
@@ -14,6 +15,9 @@ def add_to(verbs: Verbs) -> None:
         "view", _view, "Print the graph as text, or write it as a page to look at in a browser."
     )
     parser.add_argument("model")
+    parser.add_argument(
+        "--beside", metavar="OTHER", help="tell which nodes another model has too, and what differs"
+    )
     parser.add_argument("--browser", action="store_true", help="show it as a page in the browser")
     parser.add_argument("--output", type=Path, help="write to this file instead: .svg, .png, .html or .txt")
 
@@ -25,6 +29,12 @@ def _view(options: argparse.Namespace) -> None:
     target = None if options.output is None else graph_path(options.output)
     from onnx_workbench.views.view import view
 
+    if options.beside is not None:
+        if target is not None or options.browser:
+            raise InputError("--beside prints what differs; a picture or page shows one model: leave it out.")
+        pair = view(options.model, beside=options.beside)
+        emit(options, str(pair), pair.difference.to_dict())
+        return
     drawing = view(options.model)
     if options.output is None and not options.browser:
         emit(options, str(drawing), {"text": drawing.text()})

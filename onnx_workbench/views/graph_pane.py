@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +19,15 @@ from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay,
 from onnx_workbench.views.value_details import value_details
 from onnx_workbench.views.value_source import ValueSource
 from onnx_workbench.views.widget_state import graph_state, modules_state, overlay_state
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Why a node is marked: ``"differs"`` or ``"only"`` (it has no counterpart), and the rows that tell it."""
+
+    kind: str
+    rows: tuple[list[str], ...]
+
 
 LARGEST_OPEN = 300
 """Graphs of more nodes begin with their modules closed, as their pictures do."""
@@ -35,6 +46,8 @@ class GraphPane:
         Numbers to choose among.
     source
         Arrays that a click shows; None for none.
+    marks
+        What is odd about nodes, by their addresses: each is drawn with a mark, and told in the panel.
     folded
         Whether modules are drawn, closed ones as one box and open ones with a frame; else every node is a box.
     """
@@ -43,6 +56,7 @@ class GraphPane:
         self.model = model
         self.overlays: tuple[Overlay, ...] = ()
         self.source: ValueSource | None = None
+        self.marks: Mapping[str, Mark] = {}
         self.folded = False
 
     @cached_property
@@ -165,7 +179,24 @@ class GraphPane:
         return graph_state(self.drawn, self.model) | {
             "foldable": bool(self.folding.modules),
             **modules_state(self.drawn, self.model, frames, innermost),
+            "marks": [mark.kind if mark else "" for mark in self._marks_of_boxes()],
         }
+
+    def _marks_of_boxes(self) -> list[Mark | None]:
+        """Return the mark of each box; a module has the first one of its nodes."""
+        found = []
+        for box in self.drawn.nodes:
+            keys = (self.model.nodes[index].key for index in box.members)
+            found.append(next((self.marks[key] for key in keys if key in self.marks), None))
+        return found
+
+    def place_of_node(self, key: str) -> int:
+        """Return the box that shows a node, by its address; -1 for none."""
+        node = self.model.producer(key)
+        if node is None:
+            return -1
+        places = (place for place, box in enumerate(self.drawn.nodes) if node.index in box.members)
+        return next(places, -1)
 
     def overlay_state(self) -> dict[str, Any]:
         """Return the overlays for the browser."""
@@ -175,4 +206,11 @@ class GraphPane:
         """Return what the panel shows of a box; `asked` says which of its values, and how to look at it."""
         box = self.drawn.nodes[place]
         value = value_details(self.model, box, self.source, asked) if self.source else None
-        return node_details(self.model, place, box) | {"value": value}
+        details = node_details(self.model, place, box) | {"value": value}
+        keys = [self.model.nodes[index].key for index in box.members]
+        marked = [self.marks[key] for key in keys if key in self.marks]
+        if len(marked) == 1:
+            details["rows"] = [*marked[0].rows, *details["rows"]]
+        elif marked:
+            details["rows"] = [["differences", f"{len(marked):,} of its nodes"], *details["rows"]]
+        return details

@@ -37,13 +37,13 @@ class GraphView:
 
     def __init__(self, model: Model, *, height: int, collapsed: bool | None = None) -> None:
         self.model, self.height = model, height
-        self._pane = GraphPane(model)
-        self._pane.begin_folded(collapsed)
+        self.pane = GraphPane(model)
+        self.pane.begin_folded(collapsed)
 
     @property
     def drawn(self) -> DrawnGraph:
         """The boxes as they are drawn now, with positions."""
-        return self._pane.drawn
+        return self.pane.drawn
 
     @cached_property
     def widget(self) -> GraphWidget:
@@ -57,7 +57,7 @@ class GraphView:
         require("anywidget", purpose="to show a graph that can be clicked", extra="notebook")
         from onnx_workbench.views.widgets import GraphWidget
 
-        return GraphWidget(self._pane, height=self.height)
+        return GraphWidget(self.pane, height=self.height)
 
     def netron(self) -> NetronFrame:
         """Return the same model in Netron, as a second view in the notebook.
@@ -98,12 +98,12 @@ class GraphView:
         NameNotFoundError
             If no box of the graph writes it.
         """
-        place = self._pane.place_of(value_name)
+        place = self.pane.place_of(value_name)
         writer = self.model.producer(value_name)
-        if place is not None and writer and self._pane.drawn.nodes[place].kind == "module":
-            self._pane.reveal(writer.index)
+        if place is not None and writer and self.pane.drawn.nodes[place].kind == "module":
+            self.pane.reveal(writer.index)
             self._show_modules(place)
-            place = self._pane.place_of(value_name)
+            place = self.pane.place_of(value_name)
         if place is None:
             raise NameNotFoundError(
                 f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
@@ -124,7 +124,7 @@ class GraphView:
             If no module of several nodes is so named, or several are.
         """
         for path in self._modules_named(modules):
-            self._pane.open(path)
+            self.pane.open(path)
         self._show_modules()
 
     def collapse(self, *modules: str) -> None:
@@ -141,12 +141,12 @@ class GraphView:
             If no module of several nodes is so named, or several are.
         """
         for path in self._modules_named(modules):
-            self._pane.close(path)
+            self.pane.close(path)
         self._show_modules()
 
     def _modules_named(self, names: Sequence[str]) -> list[ModulePath | None]:
         """Return modules by their names; None stands for all."""
-        return [self._pane.module_named(name) for name in names] or [None]
+        return [self.pane.module_named(name) for name in names] or [None]
 
     def _show_modules(self, anchor: int = -1) -> None:
         if "widget" in self.__dict__:
@@ -177,7 +177,7 @@ class GraphView:
             If an overlay has no number for any value of the graph, or is no mapping from names to numbers.
         """
         changed = () if numbers is None else overlays_from(numbers, label=label, scale=scale)
-        self._pane.colour_by(changed)
+        self.pane.colour_by(changed)
         if "widget" in self.__dict__:
             self.widget.show_overlays()
 
@@ -189,7 +189,7 @@ class GraphView:
         InputError
             If no name is a value of the graph, or something cannot become an array.
         """
-        self._pane.source = None if values is None else GivenValues(self.model, values)
+        self.pane.source = None if values is None else GivenValues(self.model, values)
 
     def inputs(self, inputs: object) -> None:
         """Show at a click the values of a run on these inputs, as for ``run``; each is computed when it is asked for.
@@ -199,7 +199,7 @@ class GraphView:
         InputError
             If the inputs do not fit the model.
         """
-        self._pane.source = ComputedValues(self.model, inputs)
+        self.pane.source = ComputedValues(self.model, inputs)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph to a file, whole or not at all; the ending of its name chooses the form.
@@ -232,29 +232,29 @@ class GraphView:
     def _page(self) -> str:
         from onnx_workbench.views.page import page
 
-        if not self._pane.folded:
-            return page(self._pane, self.svg(), self._chosen())
+        if not self.pane.folded:
+            return page(self.pane, self.svg(), self._chosen())
         # Nobody opens modules in a page without Python: it shows every node.
         whole = GraphView(self.model, height=self.height, collapsed=False)
-        whole._pane.colour_by(self._pane.overlays)
-        return page(whole._pane, self.svg(), whole._chosen())
+        whole.pane.colour_by(self.pane.overlays)
+        return page(whole.pane, self.svg(), whole._chosen())
 
     def _chosen(self) -> dict[str, Any]:
         """Return what is chosen to be seen, by the reader of the widget if there is one."""
         if "widget" in self.__dict__:
             return self.widget.chosen()
-        shown, scale = (0, self._pane.overlays[0].scale) if self._pane.overlays else (-1, "linear")
+        shown, scale = (0, self.pane.overlays[0].scale) if self.pane.overlays else (-1, "linear")
         return {"overlay_shown": shown, "overlay_scale": scale, "selected": -1, "details": {}}
 
     def _picture(self, graph: DrawnGraph) -> Picture:
         chosen = self._chosen()
-        if not 0 <= chosen["overlay_shown"] < len(self._pane.overlays):
+        if not 0 <= chosen["overlay_shown"] < len(self.pane.overlays):
             return Picture(graph)
-        overlay = replace(self._pane.overlays[chosen["overlay_shown"]], scale=chosen["overlay_scale"])
+        overlay = replace(self.pane.overlays[chosen["overlay_shown"]], scale=chosen["overlay_scale"])
         return Picture(graph, paint(overlay, graph.nodes, self.model))
 
     def _small_picture(self, limit: int) -> Picture:
-        few = self._pane.folded or len(self.model.nodes) <= limit
+        few = self.pane.folded or len(self.model.nodes) <= limit
         fits = few and len(self.drawn.nodes) <= 2 * limit
         return self._picture(self.drawn if fits else draw_small(self.model, limit))
 

@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, overload
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.model import as_model
 
 if TYPE_CHECKING:
     from onnx_workbench.views.graph_view import GraphView
-    from onnx_workbench.views.overlay import HasOverlays
+    from onnx_workbench.views.overlay import HasOverlays, Numbers
+    from onnx_workbench.views.pair_view import PairView
 
 
+@overload
 def view(
     model: object,
     *,
-    overlay: Mapping[str, SupportsFloat]
-    | Mapping[str, Mapping[str, SupportsFloat]]
-    | HasOverlays
-    | None = None,
+    overlay: Numbers | Mapping[str, Numbers] | HasOverlays | None = None,
     overlay_label: str = "",
     overlay_scale: str = "linear",
     inputs: object = None,
     values: Mapping[str, Any] | None = None,
     collapsed: bool | None = None,
+    beside: None = None,
     height: int = 600,
-) -> GraphView:
+) -> GraphView: ...
+
+
+@overload
+def view(
+    model: object,
+    *,
+    overlay: Numbers | Mapping[str, Numbers] | HasOverlays | None = None,
+    overlay_label: str = "",
+    overlay_scale: str = "linear",
+    inputs: object = None,
+    values: Mapping[str, Any] | None = None,
+    collapsed: bool | None = None,
+    beside: object,
+    height: int = 600,
+) -> PairView: ...
+
+
+def view(
+    model: object,
+    *,
+    overlay: Numbers | Mapping[str, Numbers] | HasOverlays | None = None,
+    overlay_label: str = "",
+    overlay_scale: str = "linear",
+    inputs: object = None,
+    values: Mapping[str, Any] | None = None,
+    collapsed: bool | None = None,
+    beside: object = None,
+    height: int = 600,
+) -> GraphView | PairView:
     """Show the graph of a model.
 
     In a notebook, as the last line of a cell, it is an interactive graph: drag to move, Ctrl and wheel to zoom,
@@ -53,13 +82,17 @@ def view(
     collapsed
         Whether modules of the source framework begin closed, each as one box; a click on its ``+`` opens it. None
         closes those of graphs of more than 300 nodes. It needs a file that tells the modules, as PyTorch's do.
+    beside
+        Another model, anything that ``open_model`` takes: both are shown side by side, each node with its
+        counterpart, and what differs between them is marked. Nodes are matched by what they compute; names may differ.
     height
         Height in the notebook, in CSS pixels.
 
     Returns
     -------
     GraphView
-        Displays itself; ``.save("graph.svg")`` (also ``.png``, ``.html``, ``.txt``) writes a file.
+        Displays itself; ``.save("graph.svg")`` (also ``.png``, ``.html``, ``.txt``) writes a file. With `beside`, a
+        ``PairView``: ``.left`` and ``.right`` are the two graphs, ``.difference`` tells what differs.
 
     Raises
     ------
@@ -88,4 +121,10 @@ def view(
         shown.inputs(inputs)
     if values is not None:
         shown.values(values)
-    return shown
+    if beside is None:
+        return shown
+    from onnx_workbench.views.pair_view import PairView
+
+    pair = PairView(shown, GraphView(as_model(beside), height=height, collapsed=collapsed))
+    pair.colour_left(shown.pane.overlays)
+    return pair

@@ -121,7 +121,7 @@ def test_frames_stand_around_the_boxes_of_their_module_and_no_others():
     graph = view(blocks())
     graph.expand("block3")
     graph.expand("all/block3/second")
-    frames, innermost = module_frames(graph.drawn, graph._pane.folding)
+    frames, innermost = module_frames(graph.drawn, graph.pane.folding)
     assert [frame.title for frame in frames] == ["all", "block3", "second"]
     assert [frame.parent for frame in frames] == [-1, 0, 1]
     assert innermost[3:6] == [0, 1, 2]
@@ -139,7 +139,7 @@ def test_tabs_of_frames_that_begin_together_do_not_cover_each_other():
     graph = view(blocks())
     graph.expand("block0")
     graph.expand("all/block0/first")
-    frames, _ = module_frames(graph.drawn, graph._pane.folding)
+    frames, _ = module_frames(graph.drawn, graph.pane.folding)
     assert len(frames) == 3
     tabs = sorted(frame.tab for frame in frames)
     assert all(left + width <= after for (left, width), (after, _) in itertools.pairwise(tabs))

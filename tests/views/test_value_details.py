@@ -248,7 +248,7 @@ def test_values_are_computed_at_the_click_and_only_what_they_need(monkeypatch):
 
     pictures = random_weights(2, 3, 8, 8)
     shown = view(convnet(), inputs=pictures)
-    source = shown._pane.source
+    source = shown.pane.source
     computed = []
     compute = OnnxSteps.compute
     monkeypatch.setattr(
@@ -279,5 +279,5 @@ def test_a_value_that_cannot_be_computed_is_told_in_the_panel():
         "m (float[N] x) => (float[M] z) { a = Neg(x) b = Reshape(a, s) z = Neg(b) }", s=np.array([7])
     )
     shown = view(proto, inputs=np.ones(4, np.float32))
-    place = shown._pane.place_of("b")
-    assert "Reshape 'b' cannot be run" in shown._pane.details(place, {})["value"]["note"]
+    place = shown.pane.place_of("b")
+    assert "Reshape 'b' cannot be run" in shown.pane.details(place, {})["value"]["note"]

@@ -25,7 +25,9 @@ export function describe(graph, overlay, node) {
   const writers = edges.target.reduce((count, target) => count + Number(target === node), 0);
   const number = overlay?.texts[node] ? `, ${overlay.label || "value"} ${overlay.texts[node]}` : "";
   const name = nodes.name[node] && nodes.name[node] !== nodes.title[node] ? `, ${nodes.name[node]}` : "";
-  return `${kind}${nodes.title[node]} ${nodes.line[node]}${name}${number}; ${writers} in, ${readers} out`;
+  const odd =
+    { differs: ", differs from its counterpart", only: ", has no counterpart" }[graph.marks[node]] ?? "";
+  return `${kind}${nodes.title[node]} ${nodes.line[node]}${name}${number}${odd}; ${writers} in, ${readers} out`;
 }
 
 /** @param {Graph} graph @param {Overlay | null} overlay @param {number} node @returns {Colours} */

@@ -56,10 +56,13 @@ export function canvasSurface(graph, overlayNow, styled) {
     pen.roundRect(x - width / 2, y - height / 2, width, height, radiusOf(nodes, i));
     pen.fillStyle = fill;
     pen.fill();
-    const strong = i === scene.selected || scene.hits.has(i);
-    pen.strokeStyle = i === scene.selected ? accent : scene.hits.has(i) ? hit : border;
+    const odd = graph.marks[i];
+    const strong = i === scene.selected || scene.hits.has(i) || odd;
+    pen.strokeStyle = i === scene.selected ? accent : scene.hits.has(i) || odd ? hit : border;
     pen.lineWidth = strong ? Math.max(3, 3 / scene.camera.scale) : i === scene.hovered ? 2.4 : 1.3;
+    if (odd === "only") pen.setLineDash([6, 4]);
     pen.stroke();
+    pen.setLineDash([]);
     if (scene.camera.scale < READABLE) return;
     const [upper, lower] = baselines(nodes.line[i]);
     pen.fillStyle = ink;

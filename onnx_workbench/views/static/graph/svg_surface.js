@@ -57,6 +57,7 @@ export function svgSurface(graph, overlayNow) {
     };
     box.append(svgElement("rect", size), svgElement("text", { class: "ow-title", y: upper }, title));
     if (line) box.append(svgElement("text", { class: "ow-line", y: lower }, line));
+    if (graph.marks[i]) box.classList.add(`ow-${graph.marks[i]}`);
     if (nodes.kind[i] === "module") {
       box.setAttribute("aria-expanded", "false");
       box.append(svgElement("text", { class: "ow-sign", x: width / 2 - SIGN_FROM_RIGHT, y: 5.5 }, "+"));

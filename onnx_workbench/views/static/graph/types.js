@@ -32,6 +32,7 @@
  * @property {{title: string[], around: number[]}} modules  that are open; the one around each, -1 for none
  * @property {number[]} inModule  the innermost open module around each box, -1 for none
  * @property {{place: number[], node: number[], text: string[]}} hidden  nodes in closed modules: box, node, words
+ * @property {string[]} marks  of each box: "", "differs" (from its counterpart) or "only" (it has none)
  * @property {number} [focus]  the box that stays where it was
  * @typedef {{place: number, node: number}} Hit  a box, and the node in it that was meant (-1: the box itself)
  * @typedef {object} Frames

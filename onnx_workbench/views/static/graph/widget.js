@@ -83,6 +83,11 @@ export function render({ model, el }) {
     jump,
   );
   legend.toggled = onOverlay;
+  const oddButton = toolButton(
+    "Next difference (n): a solid border differs from its counterpart, a dashed one has none",
+    "",
+    nextOdd,
+  );
   let find = makeSearch(graph);
   let [selected, reporting, waiting, folding] = [-1, 0, 0, 0];
   /** @type {{found: Hit[], at: number}} */
@@ -149,7 +154,17 @@ export function render({ model, el }) {
     parts.notice.hidden = !text;
   }
 
+  /** Go to the next box that is marked, from the one that is selected. */
+  function nextOdd() {
+    const odd = graph.marks.flatMap((mark, i) => (mark ? [i] : []));
+    if (!odd.length) return;
+    goTo(odd.find((place) => place > selected) ?? odd[0], -1);
+  }
+
   function describeGraph() {
+    const count = graph.marks.filter(Boolean).length;
+    oddButton.hidden = !count;
+    oddButton.textContent = `≠ ${count}`;
     showNotice(graph.notice);
     folds.update();
     root.dataset.surface = pane.large ? "canvas" : "svg";
@@ -270,8 +285,10 @@ export function render({ model, el }) {
   }
 
   pane.keys["/"] = () => search.focus();
+  pane.keys.n = nextOdd;
   root.style.height = `${model.get("height")}px`;
   bar.append(
+    oddButton,
     folds.group,
     toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
     toolButton("Zoom in", "+", () => viewer.zoom(1.25)),

@@ -1,0 +1,219 @@
+"""Nodes of two models matched by what they compute: whatever their names, with exactly the planted changes told."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper, version_converter
+from tiny_models import model
+
+from onnx_workbench.analysis.graph_matching import Side, match_nodes
+from onnx_workbench.analysis.model_difference import model_difference
+from onnx_workbench.sources.open import open_model
+
+
+def branching(seed: int = 0, blocks: int = 6) -> onnx.ModelProto:
+    """Return blocks of three branches of one shape (as attention has), residual additions and pooled ends."""
+    rng = np.random.default_rng(seed)
+    nodes, weights, last = [], [], "x"
+
+    def weight(name: str) -> str:
+        weights.append(numpy_helper.from_array(rng.normal(size=(4, 4)).astype(np.float32), name))
+        return name
+
+    for at in range(blocks):
+        nodes += [
+            *(helper.make_node("MatMul", [last, weight(f"w{one}{at}")], [f"{one}{at}"]) for one in "qkv"),
+            helper.make_node("Transpose", [f"k{at}"], [f"t{at}"], perm=[1, 0]),
+            helper.make_node("MatMul", [f"q{at}", f"t{at}"], [f"s{at}"]),
+            helper.make_node("Softmax", [f"s{at}"], [f"p{at}"], axis=-1),
+            helper.make_node("MatMul", [f"p{at}", f"v{at}"], [f"a{at}"]),
+            helper.make_node("Add", [last, f"a{at}"], [f"r{at}"]),
+            helper.make_node("Relu", [f"r{at}"], [f"o{at}"]),
+        ]
+        last = f"o{at}"
+    nodes.append(helper.make_node("LeakyRelu", [last], ["y"], alpha=0.1))
+    x, y = (helper.make_tensor_value_info(name, 1, [4, 4]) for name in "xy")
+    graph = helper.make_graph(nodes, "branching", [x], [y], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def disguised(proto: onnx.ModelProto, seed: int) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Return a model with other names and another order of nodes, and the new name of each value."""
+    chance, proto = random.Random(seed), copy.deepcopy(proto)
+    fixed = {value.name for value in (*proto.graph.input, *proto.graph.output)} | {""}
+    names: dict[str, str] = {}
+
+    def renamed(name: str) -> str:
+        return name if name in fixed else names.setdefault(name, f"z{chance.randrange(10**9)}")
+
+    for tensor in proto.graph.initializer:
+        tensor.name = renamed(tensor.name)
+    waiting = []
+    for node in proto.graph.node:
+        names_before = list(node.output)
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+        names.update({name: name for name in names_before if name in fixed})
+        waiting.append(node)
+    known = fixed | {tensor.name for tensor in proto.graph.initializer}
+    order = []
+    while waiting:
+        node = chance.choice([one for one in waiting if known.issuperset(one.input)])
+        order.append(node)
+        waiting.remove(node)
+        known.update(node.output)
+    del proto.graph.node[:]
+    proto.graph.node.extend(copy.deepcopy(node) for node in order)
+    return proto, names
+
+
+def difference(one: onnx.ModelProto, other: onnx.ModelProto):
+    return model_difference(open_model(one), open_model(other))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_other_names_and_another_order_hide_no_counterpart(seed):
+    proto = branching()
+    other, names = disguised(proto, seed)
+    found = difference(proto, other)
+    assert found.same
+    assert found.pairs == {node.output[0]: names[node.output[0]] for node in proto.graph.node}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_node_left_out_and_a_node_put_in_are_the_only_ones_without_counterpart(seed):
+    chance = random.Random(seed)
+    proto = branching()
+    at = chance.choice([i for i, node in enumerate(proto.graph.node) if node.op_type == "Relu"])
+    gone = proto.graph.node[at]
+    shorter = copy.deepcopy(proto)
+    del shorter.graph.node[at]
+    for node in shorter.graph.node:
+        node.input[:] = [gone.input[0] if name == gone.output[0] else name for name in node.input]
+    other, names = disguised(shorter, seed)
+    found = difference(proto, other)
+    assert found.only_left == (gone.output[0],)
+    assert found.only_right == ()
+    assert all(names[left] == right for left, right in found.pairs.items())
+    assert difference(other, proto).only_right == (gone.output[0],)
+
+
+def set_alpha(proto, chance):
+    proto.graph.node[-1].attribute[0].f = 0.3
+    return "y", {"alpha"}
+
+
+def set_axis(proto, chance):
+    node = chance.choice([node for node in proto.graph.node if node.op_type == "Softmax"])
+    node.attribute[0].i = 0
+    return node.output[0], {"axis"}
+
+
+def change_operator(proto, chance):
+    node = chance.choice([node for node in proto.graph.node if node.op_type == "Relu"])
+    node.op_type = "Tanh"
+    return node.output[0], {"operator"}
+
+
+def change_weight(proto, chance):
+    tensor = chance.choice(proto.graph.initializer)
+    array = numpy_helper.to_array(tensor).copy()
+    array[2, 1] += 1e-3
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    reader = next(node for node in proto.graph.node if tensor.name in node.input)
+    return reader.output[0], {tensor.name}
+
+
+@pytest.mark.parametrize("change", [set_alpha, set_axis, change_operator, change_weight])
+@pytest.mark.parametrize("seed", range(4))
+def test_exactly_the_node_that_was_changed_is_told_and_what_was_changed(change, seed):
+    proto = branching()
+    altered = copy.deepcopy(proto)
+    key, what = change(altered, random.Random(seed))
+    other, names = disguised(altered, seed)
+    found = difference(proto, other)
+    assert [(one.left, one.right, set(one.differences)) for one in found.changed] == [(key, names[key], what)]
+    assert (found.only_left, found.only_right) == ((), ())
+
+
+def test_how_much_a_weight_differs_is_told():
+    proto = branching()
+    altered = copy.deepcopy(proto)
+    tensor = altered.graph.initializer[0]
+    array = numpy_helper.to_array(tensor).copy()
+    array[0, 0], array[3, 3] = array[0, 0] + 0.5, np.nan
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    told = difference(proto, altered).changed[0].differences["wq0"]
+    assert "2 of 16 elements differ" in told[0]
+    assert "by 0.5 at most" in told[1]
+
+
+def test_inputs_of_a_sum_may_be_swapped_and_defaults_left_out():
+    one = model(
+        "g (float[2,2] x) => (float[2,2] y) { r = Relu(x) s = Softmax <axis = -1> (r) y = Add(r, s) }"
+    )
+    other = model("g (float[2,2] x) => (float[2,2] y) { r = Relu(x) s = Softmax(r) y = Add(s, r) }")
+    assert difference(one, other).same
+
+
+def test_one_kernel_is_matched_with_the_last_node_it_stands_for_and_takes_in_the_others():
+    weight = np.ones((3, 3, 1, 1), np.float32)
+    plain = model("g (float[1,3,4,4] x) => (float[1,3,4,4] y) { c = Conv(x, w) y = Relu(c) }", w=weight)
+    fused = copy.deepcopy(plain)
+    del fused.graph.node[1]
+    fused.graph.node[0].op_type, fused.graph.node[0].domain = "FusedConv", "com.microsoft"
+    fused.graph.node[0].output[0] = "y"
+    fused.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    found = difference(plain, fused)
+    assert found.pairs == {"y": "y"}
+    assert found.absorbed_left == {"y": ("c",)}
+    assert (found.only_left, found.only_right) == ((), ())
+    assert found.counterparts[0] == {"y": "y", "c": "y"}
+
+
+def test_another_opset_leaves_every_node_its_counterpart():
+    proto = branching()
+    found = difference(proto, version_converter.convert_version(proto, 21))
+    assert len(found.pairs) == len(proto.graph.node)
+    assert not found.only_left
+
+
+def test_no_node_has_two_counterparts_in_graphs_of_chance():
+    for seed in range(60):
+        chance = random.Random(seed)
+        graphs = []
+        for count in (chance.randrange(1, 30), chance.randrange(1, 30)):
+            values, nodes = ["x"], []
+            for at in range(count):
+                operator = chance.choice(["Add", "Relu", "Neg", "MatMul", "Tanh"])
+                reads = [chance.choice(values) for _ in range(2 if operator in {"Add", "MatMul"} else 1)]
+                nodes.append(helper.make_node(operator, reads, [f"v{at}"]))
+                values.append(f"v{at}")
+            x, y = (helper.make_tensor_value_info(name, 1, [2, 2]) for name in ("x", values[-1]))
+            graphs.append(open_model(helper.make_model(helper.make_graph(nodes, "chance", [x], [y]))))
+        sides = [Side(graph) for graph in graphs]
+        pairs, *absorbed = match_nodes(*sides)
+        assert len(set(pairs.values())) == len(pairs)
+        for known, taken in zip((set(pairs), set(pairs.values())), absorbed, strict=True):
+            members = [index for group in taken.values() for index in group]
+            assert len(members) == len(set(members))
+            assert not known.intersection(members)
+
+
+def test_files_that_are_gone_are_told_and_stop_nothing(tmp_path: Path):
+    proto = branching()
+    for tensor in proto.graph.initializer:
+        tensor.raw_data *= 1
+    large = np.ones((64, 64), np.float32)
+    body = "g (float[64,64] x) => (float[64,64] y) { y = MatMul(x, w) }"
+    path = open_model(model(body, w=large)).save(tmp_path / "a.onnx", external_data=True)
+    first = open_model(path)
+    next(one for one in tmp_path.iterdir() if one != path).unlink()
+    told = model_difference(first, open_model(model(body, w=large))).changed[0].differences["w"]
+    assert "a.onnx" in told[0] or "missing" in told[0] or "not there" in told[0]

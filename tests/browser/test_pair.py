@@ -1,0 +1,48 @@
+"""Two models side by side in a cell: both drawn, one selection, a way from difference to difference."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAIR = """
+import onnx_workbench as ow
+from onnx import parser
+
+def chain(*operators, names="a"):
+    values = ["x", *(f"{names}{i}" for i in range(len(operators) - 1)), "y"]
+    body = " ".join(f"{made} = {operator}({read})" for operator, read, made in zip(operators, values, values[1:]))
+    return parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]> g (float[2,2] x) => (float[2,2] y) {{ {body} }}')
+
+left = chain("Relu", "Tanh", "Neg", "Abs", "Sigmoid", "Exp")
+right = chain("Relu", "Tanh", "Floor", "Sigmoid", "Exp", names="z")
+"""
+
+
+def test_a_click_selects_the_counterpart_and_n_goes_to_the_next_difference(lab):
+    lab.page.set_viewport_size({"width": 1500, "height": 1000})
+    lab.write_notebook("pair.ipynb", PAIR, "ow.view(left, beside=right)")
+    lab.open_notebook("pair.ipynb")
+    lab.run_all()
+    assert lab.errors() == []
+    graphs = lab.page.locator(".ow-graph[data-ready=true]")
+    graphs.nth(1).wait_for(timeout=10_000)
+    boxes = [graphs.nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    graphs.nth(0).locator("[data-node='2']").click()
+    counterpart = graphs.nth(1).locator(".ow-node.ow-selected")
+    counterpart.wait_for(timeout=5000)
+    assert "Tanh" in counterpart.get_attribute("aria-label")
+    stage = graphs.nth(0).locator(".ow-stage")
+    stage.focus()
+    stage.press("n")
+    marked = graphs.nth(0).locator(".ow-node.ow-selected")
+    assert {"ow-differs", "ow-only"} & set(marked.get_attribute("class").split())
+    lab.page.set_viewport_size({"width": 760, "height": 1000})
+    lab.page.wait_for_function(
+        "() => { const [a, b] = [...document.querySelectorAll('.ow-graph')].map(g => g.getBoundingClientRect());"
+        " return b.top >= a.bottom - 1; }"
+    )
