@@ -9,11 +9,14 @@ from onnx_workbench.cntk import (
     device,
     initializer,
     internal,
+    io,
     layers,
+    learners,
     logging,
     losses,
     metrics,
     random,
+    train,
     value_types,
     variables,
 )
@@ -31,9 +34,11 @@ from onnx_workbench.cntk.default_options import (
 from onnx_workbench.cntk.device import *
 from onnx_workbench.cntk.initializer import *
 from onnx_workbench.cntk.install import install
+from onnx_workbench.cntk.learners import *
 from onnx_workbench.cntk.logging.graph import plot
 from onnx_workbench.cntk.ops import *
 from onnx_workbench.cntk.ops import sequence
+from onnx_workbench.cntk.train import Trainer
 from onnx_workbench.cntk.variables import Constant, Parameter, Record, Variable
 
 InferredDimension, FreeDimension = value_types.INFERRED, value_types.FREE

@@ -56,9 +56,11 @@ class Program:
     steps: bool
     weights: dict[str, tuple[str, tuple[int, ...]]]
 
-    def is_current(self) -> bool:
-        """Tell whether nothing has changed since it was made."""
-        return self.edits == edits.count and all(one.version == version for one, version in self.kept)
+    def is_current(self, *, numbers: bool = True) -> bool:
+        """Tell whether nothing has changed since it was made; the `numbers` of parameters may not matter."""
+        return self.edits == edits.count and all(
+            one.version == version or (one.is_parameter and not numbers) for one, version in self.kept
+        )
 
 
 def program_of(
@@ -66,11 +68,16 @@ def program_of(
     outputs: tuple[Variable, ...],
     shapes: tuple[Any, ...] = (),
     given: tuple[Variable, ...] = (),
+    *,
+    numbers: bool = True,
 ) -> Program:
-    """Return the program for some outputs of a function, made at the first call."""
+    """Return the program for some outputs of a function, made at the first call.
+
+    Without `numbers` it may be one made for other numbers of the parameters, to whose own names they are then given.
+    """
     key = (outputs, shapes, given)
     found = function._cache.get(key)
-    if found is None or not found.is_current():
+    if found is None or not found.is_current(numbers=numbers):
         found = _make(outputs, dict(shapes), given)
         function._cache[key] = found
     return found  # type: ignore[no-any-return]
@@ -223,7 +230,12 @@ def requested(function: Any, outputs: Any) -> tuple[Variable, ...]:
 
 
 def prepared(
-    function: Any, outputs: tuple[Variable, ...], batch: dict[Variable, Any], given: tuple[Variable, ...] = ()
+    function: Any,
+    outputs: tuple[Variable, ...],
+    batch: dict[Variable, Any],
+    given: tuple[Variable, ...] = (),
+    *,
+    numbers: bool = True,
 ) -> Program:
     """Return the program for outputs and values.
 
@@ -239,7 +251,7 @@ def prepared(
     )
     if batch and plan_of(function, outputs).sized:
         free += _sizes(batch)
-    program = program_of(function, outputs, free, given)
+    program = program_of(function, outputs, free, given, numbers=numbers)
     missing = [variable for variable, _ in program.feeds if variable not in batch]
     if missing:
         listed = ", ".join(f"'{one}'" for one in missing)

@@ -132,7 +132,7 @@ def _through_graph(
     found: Found = {}
     values: Found = {}
     if computed:
-        program = prepared(function, computed, batch, given)
+        program = prepared(function, computed, batch, given, numbers=False)
         found, values = _follow_back(program, batch, roots, wanted)
     for leaf in leaves:
         values[leaf] = leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]

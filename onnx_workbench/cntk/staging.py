@@ -12,7 +12,7 @@ from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.graph import edits
 from onnx_workbench.cntk.in_python import randomness, ranking, user_functions  # noqa: F401 - they register operators
 from onnx_workbench.cntk.in_python.registry import PYTHON_OPERATORS, PythonOperator
-from onnx_workbench.cntk.native.form import SIZED, native_graph
+from onnx_workbench.cntk.native.form import SIZED, Given, Opened, given_in, native_graph
 from onnx_workbench.cntk.native.graph import NativeGraph
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 
@@ -36,7 +36,7 @@ class Stage:
     function: Any
     operator: PythonOperator
     operands: tuple[Variable, ...]
-    given: tuple[Variable, ...]
+    given: Given
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Plan:
     edits: int
     sized: bool
     stages: tuple[Stage, ...]
-    given: tuple[Variable, ...]
+    given: Given
     assigned: tuple[tuple[Parameter | Constant, Variable], ...]
 
 
@@ -92,14 +92,15 @@ def plan_of(function: Any, outputs: tuple[Variable, ...], *, training: bool = Fa
 
 def _make(outputs: tuple[Variable, ...], *, training: bool) -> Plan:
     functions: dict[str, tuple[Any, tuple[Variable, ...]]] = {}
-    graph, _ = native_graph(outputs, functions=functions)
+    opened = Opened()
+    graph, _ = native_graph(outputs, given=given_in(opened), functions=functions)
     stages: list[Stage] = []
-    given: tuple[Variable, ...] = ()
+    given = given_in(opened)
     for uid in _in_order(graph, training=training):
         function, operands = functions[uid]
         operator = PYTHON_OPERATORS[graph.primitives[uid].operator]
         stages.append(Stage(function, operator, operands, given))
-        given += tuple(function.outputs)
+        given = given.and_also(function.outputs)
     sized = any(primitive.operator in SIZED for primitive in graph.primitives.values())
     return Plan(edits.count, sized, tuple(stages), given, tuple(_assigned(functions.values())))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import onnx_workbench.cntk as C  # noqa: N812
-from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError, UnsupportedOperatorError
 from onnx_workbench.cntk.random_numbers import RandomNumbers
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -109,3 +109,53 @@ def test_nothing_is_assigned_to_an_input():
     x = C.input_variable(2)
     with pytest.raises(CntkValueError, match="is no parameter and no constant"):
         C.assign(x, C.parameter(2)).eval({x: [[1, 2]]})
+
+
+def test_a_trainer_says_what_it_cannot_train():
+    x, w = C.input_variable(2), C.parameter(2, init=1)
+    z = C.element_times(x, w)
+    learner = C.sgd(z.parameters, 0.1)
+    with pytest.raises(CntkValueError, match="are not part of the model specified"):
+        C.Trainer(z, (z, None), C.sgd([C.parameter(3)], 0.1))
+    with pytest.raises(CntkValueError, match="must be a singleton or a tuple of 2 elements"):
+        C.Trainer(z, (z, z, z), learner)
+    with pytest.raises(CntkValueError, match="must not be empty"):
+        C.sgd([], 0.1)
+    with pytest.raises(CntkValueError, match="at least one learner"):
+        C.Trainer(z, z, [])
+    with pytest.raises(CntkValueError, match="no evaluation function was specified"):
+        C.Trainer(z, z, learner).test_minibatch({x: [[1, 2]]})
+    normal = C.layers.BatchNormalization()(z)
+    with pytest.raises(UnsupportedOperatorError, match="is evaluated here and not trained yet"):
+        C.Trainer(normal, normal, C.sgd(normal.parameters, 0.1))
+
+
+def test_progress_is_written_in_cntks_lines(tmp_path):
+    pytest.importorskip("torch")
+    x, w = C.input_variable(1), C.parameter(1, init=1)
+    z = C.element_times(x, w)
+    writers = [
+        C.logging.ProgressPrinter(freq, log_to_file=tmp_path / name) for freq, name in ((0, "a"), (2, "b"))
+    ]
+    trainer = C.Trainer(z, (z, z), C.sgd(z.parameters, 0.0), writers)
+    for value in range(4):
+        trainer.train_minibatch({x: np.full((2, 1), value, np.float32)})
+    geometric = (tmp_path / "a").read_text().splitlines()
+    assert [line.split() for line in geometric[3:]] == [
+        ["0", "0", "0", "0", "2"],
+        ["0.5", "1", "0.5", "1", "4"],
+        ["1.5", "2.5", "1.5", "2.5", "8"],
+    ]
+    assert (tmp_path / "b").read_text().splitlines() == [
+        " Minibatch[   1-   2]: loss = 0.500000 * 4, metric = 50.00% * 4;",
+        " Minibatch[   3-   4]: loss = 2.500000 * 4, metric = 250.00% * 4;",
+    ]
+
+
+@pytest.mark.parametrize("name", ["MinibatchSource", "CTFDeserializer", "ImageDeserializer"])
+def test_readers_can_be_imported_and_say_that_they_do_not_read(name):
+    C.io.StreamDefs(features=C.io.StreamDef(field="x", shape=3))
+    with pytest.raises(
+        UnsupportedOperatorError, match=f"cntk.io.{name} is not supported: read the data with NumPy"
+    ):
+        getattr(C.io, name)("file")

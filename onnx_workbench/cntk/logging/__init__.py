@@ -2,3 +2,4 @@
 
 from onnx_workbench.cntk.logging import graph
 from onnx_workbench.cntk.logging.graph import *
+from onnx_workbench.cntk.logging.progress_print import ProgressPrinter

@@ -59,10 +59,27 @@ class Opened:
         return variable
 
 
+class Given(tuple[Variable, ...]):  # noqa: SLOT001 - tuples can have no named slots
+    """Outputs of functions that are fed like inputs; and the blocks that were open where they were found."""
+
+    opened: Opened
+
+    def and_also(self, variables: Iterable[Variable]) -> Given:
+        """Return more of them, in the same graph."""
+        return given_in(self.opened, (*self, *variables))
+
+
+def given_in(opened: Opened, variables: Iterable[Variable] = ()) -> Given:
+    """Return outputs that are fed, in a graph whose blocks are open."""
+    made = Given(variables)
+    made.opened = opened
+    return made
+
+
 def native_graph(
     outputs: Iterable[Variable],
     sizes: Mapping[str, tuple[int, ...]] | None = None,
-    given: Iterable[Variable] = (),
+    given: tuple[Variable, ...] = (),
     functions: dict[str, tuple[Any, tuple[Variable, ...]]] | None = None,
 ) -> tuple[NativeGraph, dict[str, Variable]]:
     """Return what some variables stand on in native form, and its leaves by uid.
@@ -74,12 +91,13 @@ def native_graph(
     sizes
         Shapes, by uid, of inputs whose own have free dimensions.
     given
-        Outputs of functions that are fed like inputs: what they stand on is left out.
+        Outputs of functions that are fed like inputs: what they stand on is left out. A `Given` tells too what
+        placeholders of blocks stand for, where the outputs are inside of one.
     functions
         Filled with the functions behind the primitives and their operands, blocks opened, by uid.
     """
     fed = frozenset(given)
-    opened = Opened()
+    opened = given.opened if isinstance(given, Given) else Opened()
     leaves: dict[str, Variable] = {}
     found: dict[str, Primitive] = {}
     hints: dict[str, Shape] = {}

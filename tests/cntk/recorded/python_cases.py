@@ -279,3 +279,82 @@ def user_functions_of_sequences(C):
     for number, (value, gradient) in enumerate(zip(cubed.eval({x: data}), cubed.grad({x: data}, wrt=[x]))):
         found["value %d" % number], found["gradient %d" % number] = value, gradient
     return found
+
+
+def learners(C):
+    """Return learners by name, to be made for some parameters."""
+    rate, by, ignore = C.learning_parameter_schedule, C.momentum_schedule, C.learners.IGNORE
+    return {
+        "mean": lambda p: C.sgd(p, rate(0.1)),
+        "for two": lambda p: C.sgd(p, rate(0.1, minibatch_size=2)),
+        "for each": lambda p: C.sgd(p, C.learning_rate_schedule(0.05, C.UnitType.sample)),
+        "learner for two": lambda p: C.sgd(p, 0.1, minibatch_size=2),
+        "compatible": lambda p: C.sgd(p, rate(0.1), minibatch_size=ignore),
+        "compatible for two": lambda p: C.sgd(p, rate(0.1, minibatch_size=2), minibatch_size=ignore),
+        "schedule": lambda p: C.sgd(p, rate([(2, 0.1), (1, 0.2)], epoch_size=3)),
+        "regularized": lambda p: C.sgd(
+            p, rate(0.1), l1_regularization_weight=0.05, l2_regularization_weight=0.1
+        ),
+        "clipped": lambda p: C.sgd(p, rate(0.1), gradient_clipping_threshold_per_sample=0.5),
+        "shortened": lambda p: C.sgd(
+            p, rate(0.1), gradient_clipping_threshold_per_sample=0.5, gradient_clipping_with_truncation=False
+        ),
+        "compatible, clipped": lambda p: C.sgd(
+            p, rate(0.1), minibatch_size=ignore, gradient_clipping_threshold_per_sample=0.5
+        ),
+        "compatible, regularized": lambda p: C.sgd(
+            p, rate(0.1), minibatch_size=ignore, l1_regularization_weight=0.05, l2_regularization_weight=0.1
+        ),
+        "momentum": lambda p: C.momentum_sgd(p, rate(0.1), by(0.9)),
+        "momentum without unit gain": lambda p: C.momentum_sgd(p, rate(0.1), by(0.9), unit_gain=False),
+        "momentum for two": lambda p: C.momentum_sgd(p, rate(0.1), by(0.9, minibatch_size=2)),
+        "compatible momentum for two": lambda p: C.momentum_sgd(
+            p, rate(0.1), by(0.9, minibatch_size=2), minibatch_size=ignore
+        ),
+        "time constant": lambda p: C.momentum_sgd(
+            p, rate(0.1, minibatch_size=1), C.momentum_as_time_constant_schedule(10)
+        ),
+        "nesterov": lambda p: C.nesterov(p, rate(0.1), by(0.9)),
+        "nesterov without unit gain": lambda p: C.nesterov(p, rate(0.1), by(0.9), unit_gain=False),
+    }
+
+
+@case
+def training_by_each_learner(C):
+    """Take four steps with each learner, minibatches of two sizes."""
+    found = {}
+    for name, make in sorted(learners(C).items()):
+        x, y = C.input_variable(2), C.input_variable(1)
+        w, b = C.parameter((2, 1), init=np.array([[0.3], [-0.2]], np.float32)), C.parameter(1)
+        z = C.tanh(C.times(x, w) + b)
+        trainer = C.Trainer(z, (C.squared_error(z, y), C.abs(z - y)), [make(z.parameters)])
+        for step in range(4):
+            size = 3 - step % 2
+            inputs = np.array([[1, 2], [3, -1], [0.5, 0.5]], np.float32)[:size]
+            targets = np.array([[1], [2], [-1]], np.float32)[:size]
+            trainer.train_minibatch({x: inputs, y: targets})
+            kept = [*w.value.ravel(), *b.value, trainer.previous_minibatch_loss_average]
+            kept += [trainer.previous_minibatch_evaluation_average, trainer.previous_minibatch_sample_count]
+            found["%s, step %d" % (name, step)] = np.array([*kept, trainer.total_number_of_samples_seen])
+        found[name + ", tested"] = trainer.test_minibatch({x: inputs, y: targets})
+    return found
+
+
+@case
+def training_a_classifier_of_sequences(C):
+    """Train two dense layers on ragged sequences, dropout between them."""
+    x, y = C.sequence.input_variable(2), C.input_variable(3)
+    with C.layers.default_options(init=C.glorot_uniform(seed=3)):
+        hidden = C.layers.Recurrence(C.layers.RNNStep(4, activation=C.tanh))(x)
+        z = C.layers.Dense(3)(C.dropout(C.sequence.last(hidden), 0.3, seed=9))
+    loss, error = C.cross_entropy_with_softmax(z, y), C.classification_error(z, y)
+    trainer = C.Trainer(z, (loss, error), C.momentum_sgd(z.parameters, 0.5, 0.5))
+    labels, found = np.eye(3, dtype=np.float32), {}
+    for step in range(3):
+        _, values = trainer.train_minibatch({x: rows(3, 1, 2), y: labels}, outputs=[z.output])
+        found["logits %d" % step] = values[z.output]
+        found["loss %d" % step] = trainer.previous_minibatch_loss_average
+        found["error %d" % step] = trainer.previous_minibatch_evaluation_average
+    for number, one in enumerate(sorted(z.parameters, key=lambda one: (one.shape, one.value.sum()))):
+        found["parameter %d" % number] = one.value
+    return found

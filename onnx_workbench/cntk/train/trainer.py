@@ -1,0 +1,194 @@
+"""Training by minibatches: a beginning, with gradients from PyTorch and the learners of `learners`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError, UnsupportedOperatorError
+from onnx_workbench.cntk.evaluation import batches, requested, values_of
+from onnx_workbench.cntk.feeding import arguments_of
+from onnx_workbench.cntk.gradients import followed_back
+from onnx_workbench.cntk.graph import functions_below
+from onnx_workbench.cntk.learners import Learner
+from onnx_workbench.cntk.ops.composition import combine
+from onnx_workbench.cntk.ops.functions import Function
+from onnx_workbench.cntk.staging import assign, run_stages
+from onnx_workbench.cntk.variables import Variable
+
+
+class Trainer:
+    """Makes a loss small, minibatch by minibatch.
+
+    Parameters
+    ----------
+    model
+        What is trained; None where only the criterion matters.
+    criterion
+        Loss and metric: a pair, the metric None or left out, or a Function with one or two outputs.
+    parameter_learners
+        Learners; together they may leave out parameters, which then stay.
+    progress_writers
+        Objects with `update(samples, loss, metric)`, such as `logging.ProgressPrinter`.
+
+    Raises
+    ------
+    ValueError
+        If there is no learner, or one changes parameters that the criterion does not have.
+    """
+
+    def __init__(
+        self, model: Any, criterion: Any, parameter_learners: Any, progress_writers: Any = None
+    ) -> None:
+        self.loss_function, self.evaluation_function = _criterion(criterion)
+        self.model = combine([model]) if isinstance(model, Variable) else model
+        self.parameter_learners: list[Learner] = (
+            parameter_learners if isinstance(parameter_learners, list) else [parameter_learners]
+        )
+        self._writers = [] if progress_writers is None else progress_writers
+        if not isinstance(self._writers, list):
+            self._writers = [self._writers]
+        loss, metric = self.loss_function, self.evaluation_function
+        parts = [one for one in (loss, metric) if one is not None]
+        self._whole = combine(list(dict.fromkeys(one.output for one in parts)))
+        self._check(parts)
+        self.total_number_of_samples_seen = self.previous_minibatch_sample_count = 0
+        self._loss = self._metric = 0.0
+
+    def _check(self, parts: list[Function]) -> None:
+        if not self.parameter_learners:
+            raise CntkValueError("There must be at least one learner.")
+        for learner in self.parameter_learners:
+            if not isinstance(learner, Learner):
+                raise CntkTypeError(f"Trainer expects learners; got a {type(learner).__name__}.")
+        known = set(self._whole.parameters) | set(self.model.parameters if self.model is not None else ())
+        learnt = [one for learner in self.parameter_learners for one in learner.parameters]
+        strange = [one for one in learnt if one not in known]
+        if strange:
+            raise CntkValueError(
+                f"Trainer ctor: {len(strange)} of the learner parameters {', '.join(map(repr, map(str, strange)))} are "
+                "not part of the model specified"
+            )
+        if len(set(learnt)) != len(learnt):
+            raise CntkValueError("Trainer ctor: a parameter is changed by more than one learner.")
+        for part in parts:
+            _refuse_statistics(part.root_function)
+
+    def train_minibatch(
+        self, arguments: Any, outputs: Any = None, device: Any = None, is_sweep_end: bool | None = None
+    ) -> Any:
+        """Change the parameters by one minibatch.
+
+        Parameters
+        ----------
+        arguments
+            Values by variable or name, as for `Function.eval`; an empty dictionary for no data.
+        outputs
+            Variables whose values are returned too.
+        device
+            Accepted and not used.
+        is_sweep_end
+            Whether the data begins again after it.
+
+        Returns
+        -------
+        Whether parameters were changed; with `outputs` a pair of that and a dictionary of values.
+        """
+        if not arguments and isinstance(arguments, dict) and self._whole.arguments:
+            self.previous_minibatch_sample_count, self._loss, self._metric = 0, 0.0, 0.0
+            return (False, {}) if outputs is not None else False
+        asked = requested(self._whole, outputs) if outputs is not None else ()
+        wanted = tuple(dict.fromkeys((*self._whole.outputs, _counted(self.loss_function), *asked)))
+        batch = batches(self._given(arguments))
+        run = run_stages(self._whole, wanted, batch, training=True)
+        learnt: list[Variable] = [one for by in self.parameter_learners for one in by.parameters]
+        gradients, values = followed_back(self._whole, wanted, {self.loss_function.output: None}, learnt, run)
+        assign(self._whole, run)
+        count = self._note(values)
+        updated = [
+            learner.update({one: gradients[one] for one in learner.parameters}, count, bool(is_sweep_end))
+            for learner in self.parameter_learners
+        ]
+        self.total_number_of_samples_seen += count
+        for writer in self._writers:
+            metric = self._metric if self.evaluation_function is not None else None
+            writer.update(count, self._loss * count, None if metric is None else metric * count)
+        done = any(updated)
+        return (done, {one: values[one] for one in asked}) if outputs is not None else done
+
+    def _given(self, arguments: Any) -> dict[Variable, Any]:
+        return arguments_of(self._whole, arguments)
+
+    def _note(self, values: dict[Variable, Any]) -> int:
+        count = _samples(values[_counted(self.loss_function)], _counted(self.loss_function))
+        self.previous_minibatch_sample_count = count
+        self._loss = _total(values[self.loss_function.output]) / max(count, 1)
+        if self.evaluation_function is not None:
+            self._metric = _total(values[self.evaluation_function.output]) / max(count, 1)
+        return count
+
+    @property
+    def previous_minibatch_loss_average(self) -> float:
+        """Loss of the last minibatch, for each sample."""
+        return self._loss
+
+    @property
+    def previous_minibatch_evaluation_average(self) -> float:
+        """Metric of the last minibatch, for each sample."""
+        if self.evaluation_function is None:
+            raise CntkValueError(
+                "Trainer::PreviousMinibatchEvaluationAverage: Cannot get evaluation criterion value when no evaluation "
+                "function was specified during construction."
+            )
+        return self._metric
+
+    def test_minibatch(self, arguments: Any, device: Any = None) -> float:
+        """Return the metric of a minibatch for each sample; nothing is changed."""
+        if self.evaluation_function is None:
+            raise CntkValueError(
+                "Evaluator::TestMinibatch: Cannot test when no evaluation function was specified during construction."
+            )
+        wanted = tuple(dict.fromkeys((self.evaluation_function.output, _counted(self.evaluation_function))))
+        run = run_stages(self._whole, wanted, batches(self._given(arguments)))
+        values = values_of(self._whole, wanted, run.batch, run.plan.given)
+        return _total(values[0]) / max(_samples(values[-1], wanted[-1]), 1)
+
+
+def _criterion(criterion: Any) -> tuple[Function, Function | None]:
+    parts = criterion.outputs if isinstance(criterion, Function) else criterion
+    parts = (parts,) if isinstance(parts, Variable) else tuple(parts)
+    found = [combine([one]) if isinstance(one, Variable) else one for one in parts]
+    if not 1 <= len(found) <= 2 or found[0] is None:
+        raise CntkValueError("criterion parameter must be a singleton or a tuple of 2 elements")
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def _refuse_statistics(root: Any) -> None:
+    """Refuse BatchNormalization, whose statistics training would have to take from the minibatch."""
+    for function in functions_below([root]):
+        if function.is_block:
+            _refuse_statistics(function.block_root)
+        elif function.op_name == "BatchNormalization":
+            raise UnsupportedOperatorError(
+                f"Trainer: BatchNormalization {function.name or function.uid!r} is evaluated here and not trained yet. "
+                "Freeze it with clone(CloneMethod.freeze), or train the model in PyTorch."
+            )
+
+
+def _counted(function: Function) -> Variable:
+    """Return the variable whose samples are counted: the output, or what its last operator reads if it is a sum."""
+    output = function.output
+    if output.dynamic_axes or not output.is_output or not output.owner.inputs:
+        return output
+    return output.owner.inputs[0]  # type: ignore[no-any-return]
+
+
+def _samples(value: Any, variable: Variable) -> int:
+    if not variable.dynamic_axes:
+        return 1
+    return sum(len(one) for one in value) if isinstance(value, list) else len(value)
+
+
+def _total(value: Any) -> float:
+    return float(sum(np.sum(one) for one in value)) if isinstance(value, list) else float(np.sum(value))
