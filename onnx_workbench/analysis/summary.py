@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -270,7 +270,7 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
         producer=opened.producer_name,
         dimensions=sizes,
         operators=dict(Counter(node.operator for node in nodes).most_common()),
-        parameters=sum(t.count for t in weights if _is_parameter(t.dtype)),
+        parameters=_parameters(weights),
         macs=sum(node.macs or 0 for node in nodes),
         uncounted=dict(uncounted.most_common()),
         weights_bytes=sum(t.size_bytes for t in weights),
@@ -304,9 +304,16 @@ def _weights(model: Model) -> dict[str, Tensor]:
     return model.constants | model.initializers
 
 
-def _is_parameter(dtype: str) -> bool:
+def parameters_read(model: Model, nodes: Iterable[Node]) -> int:
+    """Return how many parameters some nodes read; what several read counts once."""
+    weights = _weights(model)
+    names = dict.fromkeys(name for node in nodes for name in node.inputs)
+    return _parameters(weights[name] for name in names if name in weights)
+
+
+def _parameters(tensors: Iterable[Tensor]) -> int:
     """Tell parameters from shapes and indices: everything but 64-bit integers, booleans and strings."""
-    return dtype not in {"int64", "bool", "string"}
+    return sum(tensor.count for tensor in tensors if tensor.dtype not in {"int64", "bool", "string"})
 
 
 def _dimensions(model: Model, given: Mapping[str, Any]) -> dict[str, int]:
@@ -338,7 +345,7 @@ def _summarize_node(node: Node, values: Mapping[str, Value], weights: Mapping[st
     outputs = [fixed_shape(values.get(name)) for name in node.outputs]
     found = values.get(node.key)
     read = [weights[name] for name in dict.fromkeys(node.inputs) if name in weights]
-    parameters = sum(t.count for t in read if _is_parameter(t.dtype))
+    parameters = _parameters(read)
     return NodeSummary(
         node.key, node.label, found.shape if found else None, parameters, macs_of(node, inputs, outputs)
     )

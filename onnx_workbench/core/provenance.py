@@ -48,6 +48,18 @@ def class_name(node: Node) -> str:
     return clean_text(next((name for name in reversed(classes) if name), ""))
 
 
+def module_class(node: Node, depth: int) -> str:
+    """Return the class of a module around a node, such as ``BasicBlock``, or nothing; 1 is the outermost."""
+    scopes = _list_of(node.metadata.get(SCOPES, ""))[:-1]
+    if any(scopes):
+        classes = _list_of(node.metadata.get(_CLASSES, ""))
+        named = [name for scope, name in zip(scopes, classes, strict=False) if scope]
+    else:
+        pieces = [piece.split(":") for piece in node.metadata.get("namespace", "")[:_LONGEST_NOTE].split("/")]
+        named = [piece[-1].strip() for piece in pieces[:-1] if len(piece) == 2 and piece[0].strip()]
+    return clean_text(named[depth - 1].rpartition(".")[2]) if depth <= len(named) else ""
+
+
 def _from_scopes(note: str) -> ModulePath:
     """Read ``['', 'layer1', 'layer1.0', 'conv2d']``: the root, the modules, and the operation itself."""
     return tuple(scope for scope in _list_of(note)[:-1] if scope)

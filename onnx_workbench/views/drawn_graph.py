@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,10 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_order import captured
 from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.provenance import ModulePath, module_path
+from onnx_workbench.core.provenance import ModulePath
 from onnx_workbench.views.graph_layout import Layout, lay_out
-from onnx_workbench.views.modules import groups_within
+from onnx_workbench.views.module_lines import module_line
+from onnx_workbench.views.modules import groups_within, module_paths
 from onnx_workbench.views.node_lines import format_product, salient_line
 from onnx_workbench.views.operator_families import family_of
 from onnx_workbench.views.text_width import text_width
@@ -126,7 +126,7 @@ def draw_small(model: Model, limit: int) -> DrawnGraph:
     if len(shown) <= limit:
         whole = draw_whole(model)  # few nodes may have thousands of inputs
         return whole if len(whole.nodes) <= 2 * limit else _first_boxes(whole, limit)
-    paths = [module_path(node) for node in shown]
+    paths = module_paths(shown)
     groups = groups_within(paths, limit)
     by_node = {node.index: group for node, group in zip(shown, groups, strict=True) if group}
     if not by_node:
@@ -192,7 +192,7 @@ class _Drawing:
                 continue
             group = self.groups.get(node.index)
             nodes = members[group] if group else [node]
-            number = self._add(_module_box(group, nodes) if group else self._node_box(node))
+            number = self._add(self._module_box(group, nodes) if group else self._node_box(node))
             for member in nodes:
                 box_of[member.index] = number
                 self.writer.update({name: number for name in member.outputs if name})
@@ -204,6 +204,18 @@ class _Drawing:
         outputs = tuple(name for name in node.outputs if name)
         family = family_of(node.op_type)
         return DrawnNode("node", node.key, title, line, family, (node.index,), node.name, outputs)
+
+    def _module_box(self, path: ModulePath, nodes: Sequence[Node]) -> DrawnNode:
+        return DrawnNode(
+            "module",
+            nodes[-1].key,
+            clean_text(path[-1], limit=30),
+            module_line(self.model, path, nodes),
+            "module",
+            tuple(node.index for node in nodes),
+            "/".join(path),
+            tuple(name for node in nodes for name in node.outputs if name),
+        )
 
     def _weight_shape(self, name: str) -> tuple[int, ...] | None:
         """Return the shape of an initializer, or of what a constant node writes."""
@@ -233,24 +245,6 @@ def _pill(value: Value, kind: str) -> DrawnNode:
     title = clean_text(value.name, limit=30)
     return DrawnNode(
         kind, value.name, title, clean_text(line, limit=44), "input or output", (), value.name, (value.name,)
-    )
-
-
-def _module_box(path: ModulePath, nodes: Sequence[Node]) -> DrawnNode:
-    operators = Counter(clean_text(node.op_type, limit=16) for node in nodes)
-    common = ", ".join(operator for operator, _ in operators.most_common(2))
-    line = f"{operators.total():,} nodes · {common}{' …' * (len(operators) > 2)}"
-    indices = tuple(node.index for node in nodes)
-    values = tuple(name for node in nodes for name in node.outputs if name)
-    return DrawnNode(
-        "module",
-        nodes[-1].key,
-        clean_text(path[-1], limit=30),
-        line,
-        "module",
-        indices,
-        "/".join(path),
-        values,
     )
 
 

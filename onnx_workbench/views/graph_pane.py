@@ -10,10 +10,10 @@ from typing import Any
 from onnx_workbench.core.errors import NameNotFoundError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.provenance import ModulePath, module_path
+from onnx_workbench.core.provenance import ModulePath
 from onnx_workbench.views.drawn_graph import DrawnGraph, DrawnNode, draw_by_module, draw_whole, drawn_nodes
 from onnx_workbench.views.module_frames import ModuleFrame, module_frames
-from onnx_workbench.views.modules import Folding
+from onnx_workbench.views.modules import Folding, module_paths
 from onnx_workbench.views.node_details import node_details
 from onnx_workbench.views.overlay import Overlay, PaintedOverlay, check_overlay, paint
 from onnx_workbench.views.value_details import value_details
@@ -72,7 +72,8 @@ class GraphPane:
     @cached_property
     def folding(self) -> Folding:
         """Which modules are open, when modules are drawn."""
-        folding = Folding({node.index: module_path(node) for node in drawn_nodes(self.model)})
+        nodes = drawn_nodes(self.model)
+        folding = Folding({node.index: path for node, path in zip(nodes, module_paths(nodes), strict=True)})
         folding.open_few(FIRST_BOXES)
         return folding
 

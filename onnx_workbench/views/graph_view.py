@@ -20,6 +20,7 @@ from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
 from onnx_workbench.views.graph_pane import GraphPane
 from onnx_workbench.views.overlay import HasOverlays, Numbers, overlays_from, paint
 from onnx_workbench.views.picture import Picture
+from onnx_workbench.views.value_details import values_leaving
 from onnx_workbench.views.value_source import ComputedValues, GivenValues
 
 if TYPE_CHECKING:
@@ -274,12 +275,16 @@ class GraphView:
     def __str__(self) -> str:
         """Return the graph as lines: each node with what it reads and writes; long graphs are cut."""
         picture = Picture(self.drawn)
+        shown = self.drawn.nodes[:_TEXT_LINES]
         read: dict[int, list[str]] = {}
         for edge in self.drawn.edges:
             read.setdefault(edge.target, []).extend(edge.values)
+        written = [
+            values_leaving(self.model, node) if node.kind == "module" else node.values for node in shown
+        ]
         rows = [
-            [place, node.title, node.line, ", ".join(read.get(place, ())), ", ".join(node.values)]
-            for place, node in enumerate(self.drawn.nodes[:_TEXT_LINES])
+            [place, node.title, node.line, ", ".join(read.get(place, ())), ", ".join(written[place])]
+            for place, node in enumerate(shown)
         ]
         table = text_table(rows, header=("", "box", "", "reads", "writes"), right="r")
         rest = len(self.drawn.nodes) - _TEXT_LINES

@@ -15,7 +15,7 @@ from onnx_workbench.views.modules import Folding
 from onnx_workbench.views.text_width import text_width
 
 TAB_HEIGHT = 16.0
-_TAB_PADDING = 20.0
+_TAB_PADDING = 26.0
 _NEAREST, _STEP, _FARTHEST = 7.0, 4.0, 15.0
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from onnx_workbench.core.provenance import ModulePath
+from onnx_workbench.core.graph_parts import Node
+from onnx_workbench.core.provenance import ModulePath, module_path
+
+
+def module_paths(nodes: Sequence[Node]) -> list[ModulePath]:
+    """Return the modules around each node, outermost first, as the file tells them for any node.
+
+    Where it tells them for none, names with dots stand in, as in ``layer1.0.conv1``.
+    """
+    paths = [module_path(node) for node in nodes]
+    return paths if any(paths) else [tuple(filter(None, node.name.split(".")[:-1])) for node in nodes]
 
 
 def groups_within(paths: Sequence[ModulePath], limit: int) -> list[ModulePath]:

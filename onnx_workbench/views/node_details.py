@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from onnx_workbench.core.errors import WorkbenchError
@@ -11,7 +12,9 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.provenance import class_name, module_path, source_line
 from onnx_workbench.views.array_statistics import histogram_of, sample_of, statistics_of
 from onnx_workbench.views.drawn_graph import DrawnNode, describe_type
+from onnx_workbench.views.module_lines import module_facts
 from onnx_workbench.views.node_lines import format_product
+from onnx_workbench.views.value_details import values_entering, values_leaving
 from onnx_workbench.views.value_look import look_at_weight
 from onnx_workbench.views.widget_state import attribute_rows
 
@@ -22,11 +25,10 @@ _MOST_ROWS = 64
 def node_details(model: Model, place: int, drawn: DrawnNode) -> dict[str, Any]:
     """Return everything the panel shows of a box, as texts; `place` is the box's number in the graph."""
     node = model.nodes[drawn.members[0]] if drawn.kind == "node" else None
-    inputs = node.inputs if node else drawn.values if drawn.kind == "output" else ()
-    outputs = node.outputs if node else drawn.values if drawn.kind != "output" else ()
+    inputs, outputs = _values_of(model, drawn, node)
     return {
         "node": place,
-        "rows": _facts(drawn, node),
+        "rows": _facts(model, drawn, node),
         "attributes": attribute_rows(model, drawn, limit=400),
         "inputs": _value_rows(model, inputs),
         "outputs": _value_rows(model, outputs),
@@ -59,8 +61,20 @@ def weight_summary(model: Model, tensor: Tensor) -> dict[str, Any]:
     return answer
 
 
-def _facts(drawn: DrawnNode, node: Node | None) -> list[list[str]]:
-    if node is None:
+def _values_of(model: Model, drawn: DrawnNode, node: Node | None) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the names of what a box reads and writes."""
+    if node:
+        return node.inputs, node.outputs
+    if drawn.kind == "module":
+        return values_entering(model, drawn), values_leaving(model, drawn)
+    return (drawn.values, ()) if drawn.kind == "output" else ((), drawn.values)
+
+
+def _facts(model: Model, drawn: DrawnNode, node: Node | None) -> list[list[str]]:
+    if drawn.kind == "module":
+        path = tuple(drawn.name.split("/"))
+        facts = module_facts(model, path, [model.nodes[index] for index in drawn.members])
+    elif node is None:
         facts = [[drawn.kind, drawn.name]]
     else:
         facts = [
@@ -74,7 +88,7 @@ def _facts(drawn: DrawnNode, node: Node | None) -> list[list[str]]:
     return [[noun, clean_text(text, limit=300)] for noun, text in facts if text]
 
 
-def _value_rows(model: Model, names: tuple[str, ...]) -> list[list[str]]:
+def _value_rows(model: Model, names: Sequence[str]) -> list[list[str]]:
     rows = [
         [clean_text(name), describe_type(model.values.get(name))] if name else ["(left out)", ""]
         for name in names[:_MOST_ROWS]

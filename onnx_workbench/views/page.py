@@ -58,7 +58,7 @@ def page(pane: GraphPane, picture: str, chosen: Mapping[str, Any]) -> str:
     chosen: the overlay, its scale, the selected box, and what the kernel told of it.
     """
     state = {
-        "graph": pane.graph_state(),
+        "graph": pane.graph_state() | {"foldable": False},  # without Python nothing opens or closes modules
         "overlays": pane.overlay_state(),
         "height": 600,
         **chosen,

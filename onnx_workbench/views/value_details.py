@@ -40,11 +40,20 @@ def value_names(model: Model, box: DrawnNode) -> list[str]:
     """Return the values that a box writes and others read, then those that it reads; weights are told elsewhere."""
     if box.kind in {"input", "output"}:
         return list(box.values)
+    written = values_leaving(model, box)
+    return list(dict.fromkeys((*written[:_MOST_NAMES], *values_entering(model, box))))[:_MOST_NAMES]
+
+
+def values_leaving(model: Model, box: DrawnNode) -> list[str]:
+    """Return the values that a box writes, of a module those that are read outside of it."""
     members = set(box.members)
-    written = [name for name in box.values if box.kind == "node" or _leaves(model, name, members)]
-    weights = {*model.initializers, *model.constants}
-    read = [name for name in _read(model, box) if name not in weights and name not in box.values]
-    return list(dict.fromkeys((*written[:_MOST_NAMES], *read)))[:_MOST_NAMES]
+    return [name for name in box.values if box.kind == "node" or _leaves(model, name, members)]
+
+
+def values_entering(model: Model, box: DrawnNode) -> list[str]:
+    """Return the values that a box reads from others; weights are none."""
+    own = {*model.initializers, *model.constants, *box.values}
+    return list(dict.fromkeys(name for name in _read(model, box) if name not in own))
 
 
 def _leaves(model: Model, name: str, members: set[int]) -> bool:

@@ -6,9 +6,12 @@ import itertools
 import random
 
 import pytest
+import torch
 from onnx import helper
 
 from onnx_workbench.core.errors import NameNotFoundError
+from onnx_workbench.core.formatting import format_count
+from onnx_workbench.core.provenance import module_class
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.module_frames import module_frames
 from onnx_workbench.views.modules import Folding
@@ -194,3 +197,83 @@ def test_a_saved_page_shows_every_node_and_a_saved_picture_the_modules(tmp_path)
     assert "480 nodes are in closed modules" in graph.save(tmp_path / "graph.svg").read_text()
     assert graph.save(tmp_path / "graph.html").read_text().count("/all/block39/second/node") > 1
     assert graph.svg(whole=True).count("Relu") >= BLOCKS * STEPS
+
+
+def test_a_closed_module_tells_its_class_its_nodes_and_its_parameters_as_pytorch_counts_them():
+    class Block(torch.nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.wide, self.narrow = torch.nn.Linear(width, 3 * width), torch.nn.Linear(3 * width, width)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.narrow(torch.relu(self.wide(x)))
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = Block(40), torch.nn.Sequential(Block(40), Block(40))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x))
+
+    network = Network().eval()
+    graph = view(open_model(network, example_inputs=(torch.zeros(2, 40),)), collapsed=True)
+    boxes = {node.title: node for node in graph.drawn.nodes if node.kind == "module"}
+    assert set(boxes) == {"first", "second"}
+    for name, box in boxes.items():
+        module = network.get_submodule(name)
+        count = format_count(sum(parameter.numel() for parameter in module.parameters()))
+        assert box.line == f"{type(module).__name__} · {len(box.members)} nodes · {count} parameters"
+    graph.widget.selected = graph.drawn.nodes.index(boxes["first"])
+    rows = dict(graph.widget.details["rows"])
+    assert rows["class"].endswith("Block")
+    assert rows["parameters"] == "9,760"  # 40 * 120 + 120 and 120 * 40 + 40
+    assert [name for name, _ in graph.widget.details["inputs"]] == [graph.model.inputs[0].name]
+    assert [name for name, _ in graph.widget.details["outputs"]] == [boxes["first"].values[-1]]
+    assert str(graph).count(boxes["first"].values[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        (
+            {
+                "pkg.torch.onnx.name_scopes": "['', 'body', 'body.0', 'conv2d']",
+                "pkg.torch.onnx.class_hierarchy": "['my.Net', 'torch.nn.Sequential', 'my.Block', 'aten.conv2d']",
+            },
+            ["Sequential", "Block", ""],
+        ),
+        (
+            {"namespace": ": my.Net/body: Sequential/body.0: my.Block/conv2d: aten"},
+            ["Sequential", "Block", ""],
+        ),
+        ({"pkg.torch.onnx.name_scopes": "['', 'body', 'conv2d']"}, ["", "", ""]),
+        ({"namespace": "no colons/at all"}, ["", "", ""]),
+        ({}, ["", "", ""]),
+    ],
+)
+def test_the_class_of_each_module_around_a_node_is_what_the_exporter_noted(metadata, expected):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    for key, value in metadata.items():
+        node.metadata_props.add(key=key, value=value)
+    x, y = (helper.make_tensor_value_info(name, 1, [4]) for name in ("x", "y"))
+    model = open_model(helper.make_model(helper.make_graph([node], "one", [x], [y])))
+    assert [module_class(model.nodes[0], depth) for depth in (1, 2, 3)] == expected
+
+
+def test_names_with_dots_tell_the_modules_where_nothing_else_does():
+    nodes, last = [], "x"
+    for place in range(400):
+        name = f"layer{place // 100}.{place // 10 % 10}.relu{place % 10}"
+        nodes.append(helper.make_node("Relu", [last], [last := f"v{place}"], name=name))
+    x, y = (helper.make_tensor_value_info(name, 1, [4]) for name in ("x", "v399"))
+    proto = helper.make_model(helper.make_graph(nodes, "dots", [x], [y]))
+    assert titles(view(open_model(proto))) == ["x", *[f"{i}" for _ in range(4) for i in range(10)], "v399"]
+    proto.graph.node[7].name = "/told/relu"
+    assert len(titles(view(open_model(proto)))) == 402
+
+
+def test_a_saved_page_offers_no_buttons_that_only_python_can_answer(tmp_path):
+    graph = view(blocks())
+    assert graph.widget.graph["foldable"] is True
+    assert '"foldable": false' in graph.save(tmp_path / "graph.html").read_text()
