@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,49 @@ def test_find_the_bug_runs_with_its_blanks_and_keeps_the_house_rules(find_the_bu
     check_house_rules(find_the_bug)
     said = [o.data["text/plain"] for o in find_the_bug.outputs() if "text/plain" in o.get("data", ())]
     assert sum(text.startswith("… Not yet.") for text in said) == 5
+
+
+@pytest.fixture(scope="module")
+def old_cntk_model(tmp_path_factory):
+    notebook = nbformat.read(FOLDER / "03_an_old_cntk_model.ipynb", as_version=4)
+    folder = tmp_path_factory.mktemp("old_cntk_model")
+    ask = "{'largest': float(np.abs(answers - old.logits).max()), 'of': float(np.abs(old.logits).max())}"
+    run = run_notebook(notebook, folder, ask=ask)
+    run.measured["files"] = sorted(path.name for path in (folder / "workplace").iterdir())
+    return run
+
+
+def test_the_old_cntk_model_runs_and_keeps_the_house_rules(old_cntk_model):
+    check_house_rules(old_cntk_model)
+    assert old_cntk_model.measured["files"] == ["signs_of_today.onnx"]
+    assert old_cntk_model.measured["torch"] is False
+
+
+def test_the_old_cntk_model_says_what_it_said_in_its_own_time(old_cntk_model):
+    difference = old_cntk_model.measured["asked"]
+    assert difference["largest"] < 1e-5 * difference["of"]  # "the last digit of a float, no more"
+
+
+def test_the_old_cntk_model_knows_signs_transposed_and_guesses_when_they_are_reshaped(old_cntk_model):
+    said = {
+        cell.id: "".join(o.get("text", "") for o in cell.outputs)
+        for cell in old_cntk_model.notebook.cells
+        if "outputs" in cell
+    }
+    shares = dict(re.findall(r"(transposed|reshaped) (\d+)% right", said["all"]))
+    assert int(shares["transposed"]) > 90
+    assert int(shares["reshaped"]) < 35
+    wrong, right = (
+        re.fullmatch(r"(.+) - it is: (.+)\n", said[name]).groups() for name in ("reshape", "answer")
+    )
+    assert wrong[0] != wrong[1]
+    assert right[0] == right[1]
+    assert "np.transpose(image, (2, 0, 1))" in said["hwc"] or "transpose" in said["hwc"]
+
+
+@pytest.mark.parametrize("name", ["old", "see"])
+def test_the_old_cntk_model_is_shown_to_readers_without_a_kernel(old_cntk_model, name):
+    assert old_cntk_model.kinds(name) & {"image/png", "image/svg+xml"}
 
 
 def test_a_notebook_that_reaches_for_the_internet_fails(tmp_path):
