@@ -12,7 +12,6 @@ DTYPES = {"float32": (np.float32, 1e-4, 1e-5), "float64": (np.float64, 1e-9, 1e-
 DIFFERENT = {
     ("roipooling", "float32"): "CNTK rounds the borders of regions in a way of its own",
     ("roipooling", "float64"): "ONNX has MaxRoiPool for float32 only",
-    ("binary_cross_entropy", "float64"): "CNTK adds a small number of float32 to the logarithm",
 }
 
 

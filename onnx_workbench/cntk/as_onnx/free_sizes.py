@@ -14,7 +14,7 @@ _INDIFFERENT = {
     "Minus", "Negate", "NoOp", "Not", "NotEqual", "Pass", "PastValue", "Plus", "Pooling", "Pow", "ReLU",
     "Reciprocal", "ReconcileDynamicAxis", "ReduceElements", "Reshape", "Select", "Sigmoid", "Sin", "Sinh",
     "Slice", "SoftSign", "Softmax", "Splice", "Sqrt", "Squeeze", "StableSigmoid", "StopGradient", "Tan",
-    "Tanh", "Times", "ToBatchAxis", "ToSequenceLike", "ToSequenceOp", "TransposeAxes", "UnpackBatchAxis",
+    "Tanh", "Times", "ToBatchAxis", "ToSequenceLikeOp", "ToSequenceOp", "TransposeAxes", "UnpackBatchAxis",
     "UnpackSequenceOp",
 }  # fmt: skip
 """Operators whose rules work with sizes that are not known, or refuse them; others might take them for numbers."""

@@ -270,7 +270,7 @@ MORE_RULES: dict[str, Rule] = {
     "ConstantOp": _filled,
     "EyeLikeOp": _eye,
     "Log": _log,
-    "OneHot": _one_hot,
+    "OneHotOp": _one_hot,
     "Logistic": _logistic,
     "ClassificationError": _classification_error,
     "DepthToSpace": _depth_to_space,

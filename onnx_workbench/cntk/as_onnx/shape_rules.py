@@ -174,7 +174,7 @@ SHAPE_RULES: dict[str, Rule] = {
     "Slice": _slice,
     "Reshape": _reshape,
     "Splice": _splice,
-    "OneHot": _one_hot,
+    "OneHotOp": _one_hot,
     "Gather": _gather,
     "Pad": _pad,
     "TopK": _top_k,

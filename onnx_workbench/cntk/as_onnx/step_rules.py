@@ -95,7 +95,7 @@ def _to_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
     x = inputs[0]
     if x.axes != 1 or not x.rank:
         raise refuse(primitive, "its operand has no axis that could become a sequence.")
-    if len(inputs) < 2 or primitive.operator == "ToSequenceLike":
+    if len(inputs) < 2 or primitive.operator == "ToSequenceLikeOp":
         return [Emitted(emit.node("Identity", [x]), x.shape[1:], 2, x.dtype)]
     length = emit.node("Cast", [emit.node("Reshape", [inputs[1], emit.numbers([-1])])], to=TensorProto.INT64)
     name = emit.node("Slice", [x, emit.numbers([0]), length, emit.numbers([1])])
@@ -173,5 +173,5 @@ STEP_RULES: dict[str, Rule] = {
     "UnpackSequenceOp": _of_sequences(_unpack_sequence),
     "UnpackBatchAxis": _unpack_batch,
     "ToBatchAxis": _to_batch,
-    "ToSequenceLike": _to_sequence,
+    "ToSequenceLikeOp": _to_sequence,
 }

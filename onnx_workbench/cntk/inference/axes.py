@@ -60,7 +60,7 @@ def _like_the_condition(function: Any) -> tuple[Axis, ...]:
     return function.inputs[2].dynamic_axes  # type: ignore[no-any-return]
 
 
-@axes("ReconcileDynamicAxis", "ToSequenceLike", "PackedIndex", "GatherPacked")
+@axes("ReconcileDynamicAxis", "ToSequenceLikeOp", "PackedIndex", "GatherPacked")
 def _like_the_second(function: Any) -> tuple[Axis, ...]:
     return function.inputs[1].dynamic_axes  # type: ignore[no-any-return]
 

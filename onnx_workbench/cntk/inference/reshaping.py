@@ -194,7 +194,7 @@ def _unpack_batch(function: Any) -> Shape:
     return (FREE, *function.inputs[0].shape)
 
 
-@shapes("ToBatchAxis", "ToSequenceOp", "ToSequenceLike")
+@shapes("ToBatchAxis", "ToSequenceOp", "ToSequenceLikeOp")
 def _to_batch(function: Any) -> Shape:
     return function.inputs[0].shape[1:]  # type: ignore[no-any-return]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
@@ -17,8 +19,8 @@ __all__ = [
     "weighted_binary_cross_entropy",
 ]  # fmt: skip
 
-_SMALL = 1e-6
-"""What CNTK adds to probabilities before it takes their logarithm."""
+_SMALL, _ABOVE_ONE = float(np.float32(1e-6)), float(np.float32(1 + 1e-6))
+"""What CNTK adds to probabilities before it takes their logarithm: float32, whatever the dtype of the operands."""
 
 
 def cross_entropy_with_softmax(
@@ -64,7 +66,7 @@ def binary_cross_entropy(output: Any, target: Any, name: str = "") -> Function:
 
     def build(x: Any, t: Any) -> Function:
         where_1 = element_times(t, log(plus(x, _SMALL)))
-        where_0 = element_times(minus(1, t), log(minus(_SMALL + 1, x)))
+        where_0 = element_times(minus(1, t), log(minus(_ABOVE_ONE, x)))
         return negate(plus(where_1, where_0))  # type: ignore[no-any-return]
 
     return as_block_of("BinaryCrossEntropy", build, [output, target], name)

@@ -395,7 +395,7 @@ class _Lowering:
         return [tensor for tensor in self.emit.initializers if tensor.name in used]
 
 
-_OF_STEPS = {*DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLike"}
+_OF_STEPS = {*DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLikeOp"}
 
 
 def _is_about_sequences(primitive: Primitive) -> bool:

@@ -174,10 +174,9 @@ def _plain(value: Any) -> Value:
 
 def native_axis(axis: Axis | None, rank: int) -> NativeAxis:
     """Return an axis as a file has it: static ones counted from the last."""
-    if axis is None:
-        return NativeAxis(_SPECIAL["AllStaticAxes"])
-    if axis.name in _SPECIAL:
-        return NativeAxis(_SPECIAL[axis.name])
+    name = "AllStaticAxes" if axis is None else axis.name
+    if axis is None or name in _SPECIAL:
+        return NativeAxis(_SPECIAL[name], name, ordered=False)
     if not axis.is_static_axis:
         return NativeAxis(_DYNAMIC, axis.name, axis.is_ordered)
     index = axis.static_axis_index()
@@ -250,7 +249,7 @@ def _pad(function: Any) -> tuple[str, Dictionary]:
 
 def _one_hot(function: Any) -> tuple[str, Dictionary]:
     rank = function.inputs[0].rank + 1
-    return "OneHot", {
+    return "OneHotOp", {
         "numClass": function.attributes["numClass"],
         "oneHotOutputSparse": bool(function.attributes["oneHotOutputSparse"]),
         "onehotAxis": _static(reshaping_rules.one_hot_axis(function), rank),
@@ -275,6 +274,7 @@ def _windows(function: Any) -> tuple[str, Dictionary]:
 def _unpooling(function: Any) -> tuple[str, Dictionary]:
     operator, attributes = _windows(function)
     attributes["unpoolingWindowShape"] = attributes.pop("poolingWindowShape")
+    attributes["poolingType"] = attributes.pop("unpoolingType", attributes.get("poolingType", 0))
     return operator, attributes
 
 

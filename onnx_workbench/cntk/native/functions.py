@@ -15,6 +15,7 @@ from onnx_workbench.cntk.native.graph import (
     INPUT,
     PARAMETER,
     field_of,
+    has_second_output,
     read_graph,
     text_of,
     texts_of,
@@ -22,7 +23,7 @@ from onnx_workbench.cntk.native.graph import (
 from onnx_workbench.cntk.native.values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray
 from onnx_workbench.cntk.ops.functions import Function, composite
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
-from onnx_workbench.core.errors import ModelFileError
+from onnx_workbench.core.errors import ModelFileError, WorkbenchError
 from onnx_workbench.core.formatting import clean_text
 
 _BLOCK = "Block"
@@ -38,7 +39,19 @@ def function_of(dictionary: Dictionary) -> Function:
         If it is not the dictionary of a model, or refers to what is not there.
     """
     read_graph(dictionary)  # whatever names and references are wrong, it says
-    return _Building(dictionary).whole()
+    try:
+        return _Building(dictionary).whole()
+    except _NONSENSE as error:
+        if isinstance(error, WorkbenchError):
+            raise
+        reason = clean_text(f"{type(error).__name__}: {error}")
+        raise ModelFileError(
+            f"its operators, attributes and operands do not go together ({reason}), as CNTK never writes it"
+        ) from error
+
+
+_NONSENSE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What the rules of shapes run into where a file's operands and attributes are not those of its operators."""
 
 
 class _Building:
@@ -109,7 +122,7 @@ class _Building:
         operator = self._operator(entry)
         if operator == _BLOCK:
             operator = text_of(entry, "block_function_op_name") or _BLOCK
-        count = 2 if operator == "TopK" else self._block_outputs(entry)
+        count = 2 if has_second_output(entry) else self._block_outputs(entry)
         name = text_of(entry, "name")
         function: Function = object.__new__(Function)
         function._set_up(operator, [], {}, name, outputs=count, uid=uid)
@@ -293,6 +306,12 @@ def _where(attributes: Dictionary) -> dict[str, Any]:
     return plain | {"newDynamicAxes": new[0] if new else None}
 
 
+def _to_sequence(attributes: Dictionary) -> dict[str, Any]:
+    """Return the new axis, which the file has together with the batch, and with the beginning of its name."""
+    (new,) = (axis for axis in _plain_all(attributes)["newDynamicAxes"] if axis.is_sequence_axis)
+    return {"newDynamicAxis": new}
+
+
 def _one_hot(attributes: Dictionary) -> dict[str, Any]:
     plain = _plain_all(attributes)
     return {
@@ -373,6 +392,7 @@ _READERS: dict[str, Callable[[Dictionary], dict[str, Any]]] = {
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
     "Where": _where,
+    "ToSequenceOp": _to_sequence,
     "Gather": _gather,
     "Squeeze": _squeeze,
 }

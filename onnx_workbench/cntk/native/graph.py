@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.cntk.native.codes import operator_name
+from onnx_workbench.cntk.native.codes import function_name
 from onnx_workbench.cntk.native.values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray, Value
 from onnx_workbench.core.errors import ModelFileError
 from onnx_workbench.core.formatting import clean_text
@@ -120,6 +120,15 @@ def texts_of(dictionary: Dictionary, key: str) -> list[str]:
     if not all(isinstance(item, str) for item in found):
         raise ModelFileError(f"its {key!r} should hold names")
     return found
+
+
+def has_second_output(entry: Dictionary) -> bool:
+    """Tell whether a primitive has two outputs: the places of the greatest numbers, the steps that there are."""
+    code, attributes = entry.get("op"), entry.get("attributes")
+    operator = function_name(code) if isinstance(code, int) else ""
+    if operator == "UnpackSequenceOp":
+        return not (isinstance(attributes, dict) and attributes.get("sequenceUnpackSuppressMaskOutput"))
+    return operator == "TopK"
 
 
 def read_graph(dictionary: Dictionary) -> NativeGraph:
@@ -243,8 +252,9 @@ class _Aliases:
         if mark and function in self.functions and index.isdecimal() and len(index) < 10:
             entry = self.functions[function]
             inner = self._inner_outputs(entry)
-            if inner is None:
+            if inner is None and int(index) < len(self.outputs_by_name(function)):
                 return None
+            inner = inner or []
             if int(index) >= len(inner):
                 raise ModelFileError(
                     f"{clean_text(uid)!r} is asked for, and there are {len(inner):,} outputs"
@@ -275,7 +285,7 @@ class _Aliases:
             root = field_of(field_of(entry, "block_function_composite", dict), "root", str)
             inner = self.functions.get(root)
             count = len(texts_of(inner, "inputs")) if inner and inner.get("op") == _COMBINE else 1
-        if operator_name(int(cast("int", entry.get("op", -1)))) == "TopK":
+        if has_second_output(entry):
             count = 2
         return [f"{uid}_Output_{index}" for index in range(count)]
 
@@ -313,7 +323,7 @@ def _needed(aliases: _Aliases, outputs: tuple[str, ...]) -> dict[str, Primitive]
         attributes = entry.get("attributes")
         primitive = Primitive(
             function,
-            operator_name(int(field_of(entry, "op", int))),
+            function_name(int(field_of(entry, "op", int))),
             text_of(entry, "name"),
             attributes if isinstance(attributes, dict) else {},
             tuple(aliases.resolve(uid) for uid in texts_of(entry, "inputs")),

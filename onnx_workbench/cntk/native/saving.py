@@ -50,7 +50,6 @@ _SIZES = frozenset(
         "reductionRank",
         "rngOffset",
         "rngSeed",
-        "unpoolingType",
     }
 )
 """Attributes that the file has as size_t; other whole numbers are int."""
@@ -230,12 +229,23 @@ def _typed(key: str, value: Value, operator: str) -> Value:
     return value
 
 
+_EVERY_AXIS = {
+    "AllStaticAxes",
+    "AllAxes",
+}  # reductions over them leave no axis, whatever they were told to keep
+
+
 def _complete(operator: str, attributes: Dictionary, function: Function) -> Dictionary:
     """Return attributes with those that CNTK asks for and our operators do without."""
     found: Dictionary = {key: value for key, value in attributes.items() if value is not None}
+    batch = NativeAxis(DYNAMIC_AXIS, "defaultBatchAxis", ordered=False)
+    if operator == "ToSequenceOp":
+        return {"newDynamicAxes": [found["newDynamicAxis"], batch], "sequenceAxis": "toSequence_"}
+    if operator == "ReduceElements":
+        every = {axis.name for axis in cast("list[NativeAxis]", found.get("axisVec", []))} & _EVERY_AXIS
+        return found | ({"reductionKeepDimensions": False} if every else {})
     if operator == "Where":
         new = found.get("newDynamicAxes")
-        batch = NativeAxis(DYNAMIC_AXIS, "defaultBatchAxis", ordered=False)
         axes: list[Value] = new if isinstance(new, list) else [new] if isinstance(new, NativeAxis) else []
         return found | {"newDynamicAxes": [*(axis for axis in axes if axis != batch), batch]}
     if operator == "Convolution":

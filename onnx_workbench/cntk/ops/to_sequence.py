@@ -22,4 +22,4 @@ def to_sequence(
 
 def to_sequence_like(x: Any, dynamic_axes_like: Any, name: str = "") -> Function:
     """Return the first static axis as a sequence with the axis and lengths of another."""
-    return apply("ToSequenceLike", [x, dynamic_axes_like], name=name)
+    return apply("ToSequenceLikeOp", [x, dynamic_axes_like], name=name)

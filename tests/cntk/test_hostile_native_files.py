@@ -1,0 +1,96 @@
+"""Spoilt native files give the workbench's own errors, in bounded time; fuzz_cntk_files.py tries thousands."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hostile_cntk import looked_at, sound_models, spoilt
+
+import onnx_workbench.cntk as C  # noqa: N812
+from onnx_workbench.cntk.native.file import read_buffer
+from onnx_workbench.cntk.native.writing import serialize
+from onnx_workbench.core.errors import ModelFileError, WorkbenchError
+
+SOUND = sound_models()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_spoilt_file_loads_or_says_why_not(seed):
+    chance = random.Random(seed)
+    name = chance.choice(list(SOUND))
+    _, content = spoilt(SOUND[name], chance)
+    start = time.monotonic()
+    found = looked_at(content)
+    assert not {verb: message for verb, message in found.items() if message.startswith("UNCLEAR")}
+    assert time.monotonic() - start < 20
+
+
+def changed(name: str, change) -> bytes:
+    whole = read_buffer(SOUND[f"{name}.model"])
+    for entry in whole["inputs"]:
+        if entry.get("value") is not None:
+            entry["value"] = entry["value"].values()
+    change(whole)
+    return b"".join(bytes(piece) for piece in serialize(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("Dense", lambda w: w["primitive_functions"][0].update(op="text"), "'op' should be a int, and is a str"),
+        ("splice", lambda w: w["primitive_functions"][0].update(attributes={}), "do not go together.*'axis'"),
+        ("less", lambda w: w["primitive_functions"][0].pop("inputs"), "do not go together"),
+        (
+            "top_k",
+            lambda w: w["primitive_functions"].append(
+                {"uid": "Abs99", "op": 8, "inputs": [w["root"] + "_Output_7"], "type": "PrimitiveFunction"}
+            ) or w.update(root="Abs99"),
+            "_Output_7' is asked for, and there are 0 outputs",
+        ),
+    ],
+    ids=["op of text", "no axis", "no operands", "no such output"],
+)  # fmt: skip
+def test_nonsense_is_named(name, change, says):
+    with pytest.raises(ModelFileError, match=says):
+        C.Function.load(changed(name, change))
+
+
+def test_onnx_given_as_cntk_and_noise_given_as_either(tmp_path):
+    x = C.input_variable(3, name="x")
+    (x * 2).save(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    with pytest.warns(UserWarning, match="in the format ONNX, not CNTKv2"):
+        loaded = C.load_model(tmp_path / "m.onnx")
+    np.testing.assert_array_equal(loaded.eval(np.ones(3, np.float32)), [[2, 2, 2]])
+    for wrong in (C.ModelFormat.CNTKv2, C.ModelFormat.ONNX):
+        with pytest.raises(WorkbenchError):
+            C.Function.load(bytes(range(256)) * 10, format=wrong)
+    with pytest.raises(ValueError, match="neither ModelFormat"):
+        loaded.save(tmp_path / "n", format="onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx"]
+
+
+@pytest.mark.parametrize("file_format", ["CNTKv2", "ONNX"])
+def test_a_death_while_saving_leaves_the_old_file_whole(file_format, tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(b"the old model")
+    script = (
+        "import numpy as np, onnx_workbench.cntk as C\n"
+        "x = C.input_variable(1000)\n"
+        "z = x\n"
+        "for i in range(8): z = C.times(z, C.parameter((1000, 1000), init=np.ones((1000, 1000), np.float32)))\n"
+        f"print('ready', flush=True)\nwhile True: z.save({str(path)!r}, format=C.ModelFormat.{file_format})\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    if path.read_bytes()[:13] != b"the old model":  # it was killed in a later round
+        loaded = C.Function.load(path, format=C.ModelFormat[file_format])
+        assert [one.shape for one in loaded.parameters] == [(1000, 1000)] * 8
