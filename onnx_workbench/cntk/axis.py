@@ -109,7 +109,8 @@ class Axis:
     @staticmethod
     def new_unique_dynamic_axis(name: str) -> Axis:
         """Return a sequence axis that no other equals."""
-        return Axis(f"{name}{next(_unique)}")
+        number = next(_unique)
+        return Axis(f"{name}{number or ''}")
 
     @staticmethod
     def new_leading_axis() -> Axis:

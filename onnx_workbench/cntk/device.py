@@ -37,6 +37,8 @@ class DeviceDescriptor:
     def __str__(self) -> str:
         return f"GPU[{self.number}]" if self.kind == DeviceKind.GPU else "CPU"
 
+    __repr__ = __str__
+
 
 def cpu() -> DeviceDescriptor:
     """Return the CPU."""

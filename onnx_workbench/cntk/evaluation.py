@@ -359,7 +359,8 @@ def _mixes_samples(roots: list[Any]) -> str:
             if inner:
                 return inner
         across = function.op_name in {"UnpackBatchAxis", "ClassificationError"}
-        if across or (function.op_name == "ReduceElements" and reduced_dynamic_axes(function)[0]):
+        reduction = function.op_name == "ReduceElements" and not function.is_block
+        if across or (reduction and reduced_dynamic_axes(function)[0]):
             return str(function.op_name)
     return ""
 

@@ -359,7 +359,11 @@ class Function(FunctionDescription):
         result = outputs[0] if len(outputs) == 1 else f"Tuple[{', '.join(outputs)}]"
         return f"{self.name + ': ' if self.name else ''}{kind}({arguments}) -> {result}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        root = self.root_function
+        kind = f"Composite({root.op_name})" if self.is_composite else root.op_name
+        inputs = dict.fromkeys(one for one in self.inputs if not one.is_parameter and not one.is_constant)
+        return f"{kind}: {', '.join(map(str, inputs))} -> {', '.join(map(str, self.outputs))}"
 
 
 def __getattr__(name: str) -> Any:
