@@ -152,7 +152,7 @@ def test_the_operators_said_to_be_supported_are_recorded():
         "Assign", "Ceil", "ClassificationError", "ConstantOp", "Crop", "DepthToSpace", "EyeLikeOp", "Gather",
         "Logistic",
         "Not", "RandomDistribution", "ROIPooling", "ScatterPacked", "SoftSign", "SpaceToDepth", "StraightThrough",
-        "ToBatchAxis", "ToSequenceLike", "ToSequenceOp", "UnpackBatchAxis", "UnpackSequenceOp",
+        "ToBatchAxis", "ToSequenceLikeOp", "ToSequenceOp", "UnpackBatchAxis", "UnpackSequenceOp",
     }  # fmt: skip
 
 
