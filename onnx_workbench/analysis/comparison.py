@@ -210,7 +210,8 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     Parameters
     ----------
     actual
-        What is checked: a Model, anything that ``open_model`` takes, a Session, or a live torch module.
+        What is checked: a Model or anything that ``open_model`` takes, node by node as the file has it; a Session, for
+        the graph that onnxruntime really runs, fused and laid out anew, or for its backend; or a live torch module.
     expected
         What it is checked against; as `actual`. A live module is run by PyTorch, operation by operation.
     inputs
@@ -245,9 +246,9 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     if is_live_module(actual) and not is_live_module(expected):
         actual, expected = expected, actual
         notes.append("The nodes are those of the ONNX model, which is judged by the live module.")
-    tested = steps_of(actual, inputs)
+    tested = steps_of(actual, inputs, as_optimised=True)
     feeds = tested.feeds(inputs)
-    right = steps_of(expected, _for_other(expected, feeds))
+    right = steps_of(expected, _for_other(expected, feeds), as_optimised=True)
     right_feeds = right.feeds(_for_other(expected, feeds))
     if len(tested.output_names) != len(right.output_names):
         raise InputError(

@@ -36,10 +36,18 @@ class ExpectedValues:
         self.held: dict[str, Array] = {}
         self.done: set[str] = set(run.input_names)
         self._ancestors: dict[str, int] = {name: 1 << i for i, name in enumerate(run.input_names)}
-        self._bits = {name: 1 << i for i, name in enumerate(run.input_names)}
+        self._bit = {name: i for i, name in enumerate(run.input_names)}
         self.confirmed_place = 0
         self._keep = set(run.output_names)
+        # How many values that are computed from a value have no twin yet: counted, as all of them may read one input.
+        self._pending = {
+            name: sum(len(set(step.outputs)) for step in steps) for name, steps in self._distinct_readers()
+        }
         self.inputs = {name: run.array(value) for name, value in feeds.items()}
+
+    def _distinct_readers(self) -> Iterator[tuple[str, list[Step]]]:
+        for name, steps in self._readers.items():
+            yield name, list({step.index: step for step in steps}.values())
 
     def knows(self, name: str) -> bool:
         """Tell whether there is a value of this name."""
@@ -53,8 +61,8 @@ class ExpectedValues:
         self.place += 1
         for name, value in self.run.compute(step, self._raw).items():
             self._raw[name] = value
-            bits = 1 << len(self._bits)
-            self._bits[name] = bits
+            self._bit[name] = len(self._bit)
+            bits = 1 << self._bit[name]
             for read in step.inputs:
                 bits |= self._ancestors.get(read, 0)
             self._ancestors[name] = bits
@@ -64,15 +72,17 @@ class ExpectedValues:
                 if not is_float(array) and array.size <= _FEW:
                     self._unrounded[name] = value
             elif name not in self._readers:
-                self.done.add(name)
+                self._finish(name)
         for name in {*step.inputs, *step.outputs}:
             if self._last.get(name, -1) <= step.index and name not in self._keep:
                 self._raw.pop(name, None)
+                if name in self.done:
+                    self._ancestors.pop(name, None)
         return True
 
     def value(self, name: str) -> Array | None:
         """Return a value by its name, computing as far as it needs; None if it is gone or no array."""
-        while name not in self._bits and self.advance():
+        while name not in self._bit and self.advance():
             pass
         return self.held.get(name)
 
@@ -88,8 +98,8 @@ class ExpectedValues:
 
     def follows(self, name: str, twins: list[str]) -> bool:
         """Tell whether a value depends on all of these."""
-        bits = self._ancestors[name]
-        return all(self._bits.get(twin, 0) & bits for twin in twins)
+        bits = self._ancestors.get(name, 0)
+        return all(bits >> self._bit.get(twin, len(self._bit)) & 1 for twin in twins)
 
     def is_direct(self, name: str) -> bool:
         """Tell whether a value is computed in one step from values that have their twins."""
@@ -131,15 +141,24 @@ class ExpectedValues:
             current = waiting.pop()
             if current in self.done:
                 continue
-            self.done.add(current)
-            if current not in self._keep:
-                self.held.pop(current, None)
-            writer = self._writer.get(current)
-            for read in writer.inputs if writer else ():
-                readers = self._readers.get(read, [])
-                passed = all(all(out in self.done for out in step.outputs) for step in readers)
-                if passed and read not in self.done and read in self._bits:
-                    waiting.append(read)
+            waiting += [
+                read
+                for read in self._finish(current)
+                if not self._pending[read] and read not in self.done and read in self._bit
+            ]
+
+    def _finish(self, name: str) -> set[str]:
+        """Note that nobody looks for a value any more; return what it was computed from."""
+        self.done.add(name)
+        if name not in self._keep:
+            self.held.pop(name, None)
+        if name not in self._raw:
+            self._ancestors.pop(name, None)
+        writer = self._writer.get(name)
+        read = set(writer.inputs) if writer else set()
+        for before in read:
+            self._pending[before] -= 1
+        return read
 
     def unmatched(self) -> list[str]:
         """Return the values that nothing was paired with."""

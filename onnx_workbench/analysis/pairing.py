@@ -34,6 +34,8 @@ _DEEPEST = 3
 _ABOUT = 64.0
 _ABOUT_HALF = 6.0  # a hundredth: more would be no likeness
 _LONGEST_WAY = 12
+_MOST_TRIED, _MOST_LOOKED_AT = 4000, 50_000
+"""Steps computed in one walk to see how values go on, and values looked at: thousands must not try each other."""
 
 
 _Found = tuple[str, Array, Difference, Limits]
@@ -122,6 +124,7 @@ class Pairing:
         self.own: dict[str, Any] | None = dict(actual_feeds) if carried else None
         self.twins: dict[str, str] = {}
         self.origins: dict[str, Origin] = {}
+        self._tried = self._looked_at = 0
         self._same_kernels = type(actual) is type(expected)
         self._last = last_readers(actual.steps)
         self._readers: dict[str, list[Step]] = {}
@@ -152,7 +155,8 @@ class Pairing:
             return [self._pass_by(step, name) for name in step.outputs]
         read = list(step.inputs)
         before = {name: self.origins[name] for name in read if name in self.origins}
-        origin = Origin(step, {name: self.fed[name] for name in read}, before)
+        depth = 1 + max((source.depth for source in before.values()), default=0)
+        origin = Origin(step, {name: self.fed[name] for name in read}, before, depth)
         try:
             written = self.actual.compute(step, self.fed)
         except RunError as error:
@@ -294,7 +298,7 @@ class Pairing:
         return apart, found.widened(self.expected.noise(twin, fed), apart.scale)
 
     def _by_contents(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
-        if not is_telling(outcome) or len(origin.steps()) > _LONGEST_WAY:
+        if not is_telling(outcome) or origin.depth > _LONGEST_WAY or len(origin.steps()) > _LONGEST_WAY:
             return None
         twins = self._confirmed_before(origin)
         seen: set[str] = set()
@@ -319,6 +323,8 @@ class Pairing:
 
     def _through_casts(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
         """Return what was cast, and cast again: casts that only one side has must leave it as it is."""
+        if origin.step.operator != "Cast":
+            return None
         feeds = origin.feeds()
         if len(feeds) != 1 or any(step.operator != "Cast" for step in origin.steps()):
             return None
@@ -354,6 +360,8 @@ class Pairing:
         for _ in self.expected.ahead():
             pass
         for candidate, expected in list(self.expected.held.items()):
+            if self._tried >= _MOST_TRIED:
+                return None
             if candidate in self.expected.done or expected.shape != outcome.shape or not is_float(expected):
                 continue
             if self.expected.follows(candidate, twins) and self._goes_on(name, expected, candidate):
@@ -365,8 +373,9 @@ class Pairing:
         tried = None
         values = {name: expected}
         ways = [(reader, 1) for reader in self._readers.get(name, [])]
-        while ways:
+        while ways and self._tried < _MOST_TRIED:
             reader, depth = ways.pop(0)
+            self._tried += 1
             try:
                 fed = {read: self._looked_up(read, values, _DEEPEST) for read in reader.inputs}
                 written = self.actual.compute(reader, fed)
@@ -397,13 +406,18 @@ class Pairing:
 
     def _is_known(self, reader: Step, fed: dict[str, Any], array: Array, candidate: str | None) -> bool:
         origin = Origin(reader, fed, {})
+        allowed: dict[np.dtype[Any], float] = {}
         for known, expected in list(self.expected.held.items()):
             if known == candidate or known in self.expected.done or expected.shape != array.shape:
                 continue
             if not is_float(expected) or (candidate and not self.expected.follows(known, [candidate])):
                 continue
-            about = _ABOUT if epsilon(expected.dtype) <= HALF else _ABOUT_HALF
-            rough = about * plain_limit(self.actual, origin, array, expected)
+            self._looked_at += 1
+            if self._looked_at > _MOST_LOOKED_AT:
+                return False
+            if (rough := allowed.get(expected.dtype)) is None:
+                about = _ABOUT if epsilon(expected.dtype) <= HALF else _ABOUT_HALF
+                rough = allowed[expected.dtype] = about * plain_limit(self.actual, origin, array, expected)
             if may_agree(array, expected, rough):
                 apart = difference(array, expected)
                 if apart.relative <= rough:

@@ -34,6 +34,8 @@ class Origin:
     step: Step
     fed: Mapping[str, Any] = field(repr=False)
     unconfirmed: Mapping[str, Origin] = field(repr=False)
+    depth: int = 1
+    """How long the longest way from confirmed values is: at least that many steps, known without walking it."""
 
     def steps(self) -> list[Step]:
         """Return the steps since the last confirmed values, in order."""

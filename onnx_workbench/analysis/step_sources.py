@@ -10,14 +10,18 @@ from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.array_files import random_feeds
 from onnx_workbench.runtime.live_module import is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
+from onnx_workbench.runtime.optimised_steps import OptimisedSteps
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import StepwiseRun
 
 _FREE_SIZE = 2
 
 
-def steps_of(side: object, inputs: object) -> StepwiseRun:
-    """Return a side as steps: a live module by PyTorch, a model by onnxruntime, node by node."""
+def steps_of(side: object, inputs: object, *, as_optimised: bool = False) -> StepwiseRun:
+    """Return a side as steps: a live module by PyTorch, a model by onnxruntime, node by node.
+
+    A Session is taken for its model, or, `as_optimised`, for the kernels that it really runs.
+    """
     if is_live_module(side):
         from onnx_workbench.runtime.torch_steps import TorchSteps
 
@@ -25,6 +29,8 @@ def steps_of(side: object, inputs: object) -> StepwiseRun:
     if isinstance(side, Session):
         if side.model is None:
             raise InputError("Give the live module itself, not a Session of it.")
+        if as_optimised and side.optimisation != "none":
+            return OptimisedSteps(side.model, level=side.optimisation)
         return OnnxSteps(side.model, backend=side.backend)
     return OnnxSteps(as_model(side))
 

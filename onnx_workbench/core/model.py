@@ -259,7 +259,9 @@ class Model:
         del proto.metadata_props[:]
         for key, value in metadata.items():
             proto.metadata_props.add(key=key, value=value)
-        return Model(proto, self.payloads, source=self.source, path=self.path)
+        model = Model(proto, self.payloads, source=self.source, path=self.path)
+        model.preflight = self.preflight  # metadata changes nothing of what was found
+        return model
 
     def to_proto(self) -> ModelProto:
         """Return a ModelProto of its own, with the weights inside.

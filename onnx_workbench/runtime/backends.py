@@ -46,6 +46,22 @@ def default_threads() -> int:
         return 0
 
 
+OPTIMISATIONS = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+"""How far onnxruntime may rewrite a graph before it runs it, and what it calls that."""
+
+
+def optimisation_level(name: str) -> Any:
+    """Return onnxruntime's own word for one of `OPTIMISATIONS`."""
+    import onnxruntime
+
+    return getattr(onnxruntime.GraphOptimizationLevel, OPTIMISATIONS[name])
+
+
 class OnnxRuntimeBackend:
     """onnxruntime on a model whose weights it maps from the model's own file."""
 
@@ -56,13 +72,15 @@ class OnnxRuntimeBackend:
         threads: int | None = None,
         providers: Sequence[str] | None = None,
         low_memory: bool | None = None,
+        optimisation: str | None = None,
         configure: Callable[[Any], None] | None = None,
     ) -> None:
         import onnxruntime
 
         self.inputs, self._defaults = _with_channels(model), _defaults(model)
         self.output_names = tuple(value.name for value in model.outputs)
-        self.low_memory = needs_low_memory(model) if low_memory is None else low_memory
+        self.low_memory = _is_low(model, low_memory, optimisation)
+        self.optimisation = optimisation or ("none" if self.low_memory else "all")
         check_session(model, low_memory=self.low_memory)
         self.weighed_bytes = -1
         self._takes_strings = any("string" in (value.dtype or "") for value in self.inputs)
@@ -71,8 +89,8 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 4
         options.intra_op_num_threads = default_threads() if threads is None else _checked_threads(threads)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.graph_optimization_level = optimisation_level(self.optimisation)
         if self.low_memory:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
             options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         if configure is not None:
@@ -180,11 +198,26 @@ def model_backend(
     threads: int | None = None,
     providers: Sequence[str] | None = None,
     low_memory: bool | None = None,
+    optimisation: str | None = None,
 ) -> Backend:
     """Return what computes a model: ``"onnxruntime"``, to which the options belong, or ``"reference"``."""
     if backend == "reference":
         return _ReferenceBackend(model)
-    return OnnxRuntimeBackend(model, threads=threads, providers=providers, low_memory=low_memory)
+    options: dict[str, Any] = {"threads": threads, "providers": providers}
+    return OnnxRuntimeBackend(model, **options, low_memory=low_memory, optimisation=optimisation)
+
+
+def _is_low(model: Model, low_memory: bool | None, optimisation: str | None) -> bool:
+    """Return whether the weights stay in their file; what that leaves out cannot be asked for at once."""
+    if optimisation is not None and optimisation not in OPTIMISATIONS:
+        listed = ", ".join(map(repr, OPTIMISATIONS))
+        raise RunError(f"There is no optimisation {optimisation!r:.80}; possible are {listed}.")
+    optimised = optimisation not in {None, "none"}
+    if low_memory and optimised:
+        raise RunError(
+            f"low_memory=True leaves the graph as it is; optimisation={optimisation!r} would rewrite it: leave one out."
+        )
+    return (not optimised and needs_low_memory(model)) if low_memory is None else low_memory
 
 
 def _providers(wanted: Sequence[str] | None) -> list[str]:

@@ -23,12 +23,18 @@ class _Loaded:
     inputs: tuple[Value, ...]
     output_names: tuple[str, ...]
     low_memory: bool
+    optimisation: str
 
 
 def _load(source: object, backend: str, options: dict[str, Any]) -> _Loaded:
     engine = model_backend(as_model(source), backend, **options)
     _kept[:] = [engine]
-    return _Loaded(engine.inputs, engine.output_names, bool(getattr(engine, "low_memory", False)))
+    return _Loaded(
+        engine.inputs,
+        engine.output_names,
+        bool(getattr(engine, "low_memory", False)),
+        str(getattr(engine, "optimisation", "none")),
+    )
 
 
 def _run(output_names: tuple[str, ...], feeds: dict[str, Any]) -> list[Any]:
@@ -56,11 +62,8 @@ class IsolatedBackend:
         self._worker = Worker(limits)
         self.weighed_bytes = sys.maxsize  # nothing is refused: the limits hold
         loaded = self._load()
-        self.inputs, self.output_names, self.low_memory = (
-            loaded.inputs,
-            loaded.output_names,
-            loaded.low_memory,
-        )
+        self.inputs, self.output_names = loaded.inputs, loaded.output_names
+        self.low_memory, self.optimisation = loaded.low_memory, loaded.optimisation
 
     def _load(self) -> _Loaded:
         try:

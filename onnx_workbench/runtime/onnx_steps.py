@@ -62,14 +62,18 @@ class OnnxSteps:
         self._threads = default_threads() if threads is None else threads
         self._weights = model.initializers.keys() | {*model.sparse_initializers}
         self._optional = _optional_values(model)
-        self.pieces = _pieces(model, self._optional)
+        self.pieces = self._grouped()
         self.steps = [self._step(index, nodes) for index, nodes in enumerate(self.pieces)]
         self._sessions: OrderedDict[bytes, Any] = OrderedDict()
         self._errors = onnxruntime_errors()
         self._passed_bytes = 0
 
+    def _grouped(self) -> list[list[Node]]:
+        """Return the nodes of each step."""
+        return _pieces(self.model, self._optional)
+
     def _step(self, index: int, nodes: list[Node]) -> Step:
-        inputs, outputs = _interface(nodes)
+        inputs, outputs = interface(nodes)
         return Step(
             index,
             tuple(name for name in inputs if name not in self._weights),
@@ -109,7 +113,7 @@ class OnnxSteps:
         nodes = self.pieces[step.index]
         if len(nodes) == 1 and nodes[0].label == "Constant":
             return {nodes[0].key: self._constant(nodes[0])}
-        read, _ = _interface(nodes)
+        read, _ = interface(nodes)
         arrays = {name: values[name] for name in read if name in values}
         piece, names = self.piece(step, arrays)
         fed = {new: self._value(name, arrays) for name, new in names.items()}
@@ -152,7 +156,7 @@ class OnnxSteps:
         Weights of 1 KiB or more are inputs too: nodes that differ by them alone have the same piece.
         """
         nodes = self.pieces[step.index]
-        inputs, _ = _interface(nodes)
+        inputs, _ = interface(nodes)
         rename = self._may_rename(nodes)
         given = {name: f"i{index}" if rename else name for index, name in enumerate(inputs)}
         fed = {name: new for name, new in given.items() if name in values or not self._is_small(name)}
@@ -168,7 +172,7 @@ class OnnxSteps:
     ) -> ModelProto:
         """Return a model of several steps with all names kept and its weights inside: one that a person reads."""
         nodes = [node for step in steps for node in self.pieces[step.index]]
-        inputs, _ = _interface(nodes)
+        inputs, _ = interface(nodes)
         fed = {name: values[name] for name in inputs if name in values}
         held = {name: name for name in inputs if name not in values}
         proto = self._model([node.proto for node in nodes], fed, held, list(outputs))
@@ -220,29 +224,41 @@ class OnnxSteps:
         return dense
 
     def _run(self, piece: ModelProto, fed: Mapping[str, Any], nodes: list[Node]) -> list[Any]:
-        import onnxruntime
-
         if self._backend == "reference":
             return self._by_reference(piece, fed, nodes, None)
-        key = piece.SerializeToString()
-        session = self._sessions.get(key)
+        session = self._session(piece)
+        if isinstance(session, BaseException):
+            return self._by_reference(piece, fed, nodes, session)
         try:
-            if session is None:
-                options = onnxruntime.SessionOptions()
-                options.log_severity_level = 4
-                options.intra_op_num_threads = self._threads
-                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-                session = onnxruntime.InferenceSession(key, options, providers=["CPUExecutionProvider"])
-                self._sessions[key] = session
-                if len(self._sessions) > _MOST_SESSIONS:
-                    self._sessions.popitem(last=False)
-            else:
-                self._sessions.move_to_end(key)
             return list(session.run(None, dict(fed)))
         except self._errors as error:
             return self._by_reference(piece, fed, nodes, error)
+
+    def _session(self, piece: ModelProto) -> Any:
+        """Return a session of a piece, or the error if there can be none: thousands of nodes may share either."""
+        key = piece.SerializeToString()
+        if (session := self._sessions.get(key)) is not None:
+            self._sessions.move_to_end(key)
+            return session
+        try:
+            session = self._new_session(key)
+        except self._errors as error:
+            session = error.with_traceback(None)  # which would hold the arrays
+        self._sessions[key] = session
+        if len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+    def _new_session(self, content: bytes) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = self._threads
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def _by_reference(
         self, piece: ModelProto, fed: Mapping[str, Any], nodes: list[Node], cause: BaseException | None
@@ -300,7 +316,7 @@ def _pieces(model: Model, optional: set[str]) -> list[list[Node]]:
     return pieces
 
 
-def _interface(nodes: list[Node]) -> tuple[list[str], list[str]]:
+def interface(nodes: list[Node]) -> tuple[list[str], list[str]]:
     """Return the names that nodes read from outside, and those that they write."""
     written = list(dict.fromkeys(name for node in nodes for name in node.outputs if name))
     own = set(written)

@@ -15,7 +15,7 @@ from onnx import load as load_proto
 
 from onnx_workbench.core.errors import WriteError
 from onnx_workbench.core.model import Model
-from onnx_workbench.runtime.backends import OnnxRuntimeBackend
+from onnx_workbench.runtime.backends import OnnxRuntimeBackend, optimisation_level
 from onnx_workbench.runtime.placement import subgraphs
 
 _GRAPH, _WEIGHTS = "optimised.onnx", "weights.bin"
@@ -78,9 +78,7 @@ class ProfilingBackend(OnnxRuntimeBackend):
         options.profile_file_prefix = str(self._folder / "profile")
         if self.low_memory:  # then nothing is optimised, and the weights had better stay where they are
             return
-        options.optimized_model_filepath = str(self._folder / _GRAPH)
-        for key, value in {"file_name": _WEIGHTS, "min_size_in_bytes": _SMALL_BYTES}.items():
-            options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
+        _write_graph_to(self._folder, options)
         with suppress(
             OSError, NotImplementedError
         ):  # nobody reads the weights: where there is a hole, they go there
@@ -95,6 +93,30 @@ class ProfilingBackend(OnnxRuntimeBackend):
     def end(self) -> Path:
         """Stop profiling and return the file of events."""
         return Path(self.session.end_profiling())
+
+
+def _write_graph_to(folder: Path, options: Any) -> None:
+    """Let onnxruntime write the graph that it runs, and the weights beside it."""
+    options.optimized_model_filepath = str(folder / _GRAPH)
+    for key, value in {"file_name": _WEIGHTS, "min_size_in_bytes": _SMALL_BYTES}.items():
+        options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
+
+
+def write_optimised(model: Model, folder: Path, *, level: str, threads: int | None = None) -> Path:
+    """Write the graph that onnxruntime runs, with its weights, into a folder; return the file.
+
+    Raises
+    ------
+    RunError
+        If onnxruntime refuses the model.
+    """
+
+    def configure(options: Any) -> None:
+        options.graph_optimization_level = optimisation_level(level)
+        _write_graph_to(folder, options)
+
+    OnnxRuntimeBackend(model, threads=threads, low_memory=False, configure=configure)
+    return folder / _GRAPH
 
 
 @contextmanager

@@ -85,6 +85,11 @@ def place(original: GraphProto, optimised: GraphProto, path: str = "") -> list[P
     return placed
 
 
+def same_values(original: GraphProto, optimised: GraphProto) -> dict[str, set[str]]:
+    """Return for each value of an optimised graph those of the original one that hold the same data."""
+    return _Level(original, optimised).same
+
+
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
     waiting = [graph]
     while waiting:

@@ -38,6 +38,9 @@ class Session:
     low_memory
         Leave the weights mapped in their file, unoptimised: slower runs, hardly any memory. None decides by
         the size of the weights and the memory that is left.
+    optimisation
+        How far onnxruntime may rewrite the graph: ``"none"``, ``"basic"``, ``"extended"`` or ``"all"``; None for all,
+        unless memory is low. ``compare`` takes a Session for the graph that it really runs.
     isolated
         Load and run the model in a child process: what crashes, hangs or takes all memory there leaves this
         process alive. True takes the default `Limits`; see ``onnx_workbench.runtime.isolation``. A path or
@@ -67,6 +70,7 @@ class Session:
         threads: int | None = None,
         providers: Sequence[str] | None = None,
         low_memory: bool | None = None,
+        optimisation: str | None = None,
         isolated: bool | Limits = False,
     ) -> None:
         live = is_live_module(model)
@@ -85,7 +89,12 @@ class Session:
                 raise RunError("A live module runs in its own process: export it, or leave isolated out.")
             self._join(None, chosen, TorchBackend(model))
             return
-        options: dict[str, Any] = {"threads": threads, "providers": providers, "low_memory": low_memory}
+        options: dict[str, Any] = {
+            "threads": threads,
+            "providers": providers,
+            "low_memory": low_memory,
+            "optimisation": optimisation,
+        }
         if isolated:
             limits = isolated if isinstance(isolated, Limits) else Limits()
             self._join(model, chosen, IsolatedBackend(model, chosen, limits, **options))
@@ -103,6 +112,11 @@ class Session:
         if self._source is not None and not isinstance(self._source, Model):
             self._source = as_model(self._source)
         return self._source
+
+    @property
+    def optimisation(self) -> str:
+        """How far onnxruntime rewrote the graph; ``"none"`` for other backends."""
+        return str(getattr(self._engine, "optimisation", "none"))
 
     @property
     def inputs(self) -> tuple[Value, ...]:

@@ -17,6 +17,7 @@ from tiny_models import convnet, model, random_weights
 from torch import nn
 
 import onnx_workbench as ow
+from onnx_workbench.analysis.expected_values import ExpectedValues
 from onnx_workbench.core.errors import InputError, NameNotFoundError
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 
@@ -407,3 +408,50 @@ def test_a_fault_inside_one_operation_of_pytorch_is_told_by_a_fresh_export_and_e
     (blame,) = ow.compare(broken, network, x).blamed
     assert culprit in blame.region
     assert 1 < len(blame.region) < 10
+
+
+def read_by_all(count: int) -> ModelProto:
+    """Return a chain in which every node reads the input, too."""
+    calls = "\n".join(f"v{i + 1} = {'Sub' if i % 2 else 'Max'}(v{i}, x)" for i in range(count - 1))
+    return model(f"g (float[2,4] x) => (float[2,4] y) {{ v0 = Neg(x)\n{calls}\ny = Identity(v{count - 1}) }}")
+
+
+def test_a_value_that_all_nodes_read_is_not_looked_at_by_all_of_them_again_and_again(monkeypatch):
+    class Counted(set):
+        asked = 0
+
+        def __contains__(self, name):
+            Counted.asked += 1
+            return super().__contains__(name)
+
+    begin = ExpectedValues.__init__
+
+    def counting(self, run, feeds):
+        begin(self, run, feeds)
+        self.done = Counted(self.done)
+
+    monkeypatch.setattr(ExpectedValues, "__init__", counting)
+    asked = []
+    for count in (60, 120):
+        Counted.asked = 0
+        assert ow.compare(read_by_all(count), read_by_all(count), np.ones((2, 4), np.float32), carried=False)
+        asked.append(Counted.asked)
+    assert asked[0] > 0
+    assert asked[1] < 3 * asked[0]
+
+
+def test_a_kernel_that_onnxruntime_lacks_is_asked_for_once_and_computed_by_the_reference(monkeypatch):
+    import onnxruntime
+
+    # onnxruntime has no Det for double precision
+    many = model(
+        "g (double[2,2] x) => (double y) { a = Det(x)\nb = Det(x)\nc = Det(x)\nd = Add(a, b)\ny = Add(c, d) }"
+    )
+    begin, made = onnxruntime.InferenceSession, []
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: made.append(a) or begin(*a, **k))
+    run = OnnxSteps(ow.open_model(many))
+    numbers = {"x": np.array([[1.0, 2.0], [3.0, 5.0]])}
+    for step in run.steps[:3]:
+        numbers |= run.compute(step, numbers)
+    assert [float(numbers[name]) for name in "abc"] == pytest.approx([-1.0] * 3)
+    assert len(made) == 1

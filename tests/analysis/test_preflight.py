@@ -356,3 +356,9 @@ def test_token_numbers_and_scalars_of_eight_bytes_are_no_fault():
     )
     proto.graph.output[0].name = "z"
     assert preflight(proto)
+
+
+def test_what_preflight_found_stays_with_a_model_that_gets_labels():
+    model = open_model(tiny_models.convnet())
+    model.preflight = preflight(model)
+    assert model.with_metadata(labels=list("abcd")).preflight is model.preflight
