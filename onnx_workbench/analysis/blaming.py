@@ -108,7 +108,7 @@ def walk_through(
 
 
 def _failures(verdicts: list[Verdict]) -> int:
-    return sum(verdict.failed for verdict in verdicts)
+    return len({verdict.step.index for verdict in verdicts if verdict.failed})
 
 
 def float_steps(verdicts: list[Verdict]) -> set[int]:
@@ -167,6 +167,8 @@ def _needs_a_closer_look(walk: Walk, blamed: tuple[Blame, ...], tested: OnnxStep
     floats = float_steps(walk.verdicts)
     return any(
         verdict.is_doubtful
+        # It may have read what it should, if what it read has changed places with another value.
+        or (verdict.failed and verdict.reads_otherwise)
         # A layer whose value nobody knows, though all is well behind it: a normalization may have hidden its fault.
         or (verdict.twin is None and verdict.step.index in floats and tested.summed_terms(verdict.step) > 1)
         for verdict in walk.verdicts
@@ -179,7 +181,11 @@ def _sharpened(walk: Walk, inside: Walk, exporters: Walk) -> tuple[tuple[Blame, 
     twins = {verdict.name: verdict.twin for verdict in inside.verdicts}
     doubted = _confirmed_doubts(walk, inside, exporters, twins)
     suspects = {key for blame in blamed for key in blame.region} | doubted
-    surely = {verdict.name for verdict in inside.verdicts if verdict.failed and not verdict.fails_by_units}
+    surely = {
+        verdict.step.outputs[0]
+        for verdict in inside.verdicts
+        if verdict.failed and not verdict.fails_by_units
+    }
     accused = [blame for blame in blames(inside.verdicts) if blame.key in suspects | surely]
     wrong_as_well = {blame.key: blame for blame in blames(exporters.verdicts)}
     kept, notes = [], []

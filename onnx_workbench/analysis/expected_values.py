@@ -106,6 +106,13 @@ class ExpectedValues:
         writer = self._writer.get(name)
         return writer is None or all(read in self.done for read in writer.inputs)
 
+    def are_siblings(self, name: str, other: str) -> bool:
+        """Tell whether two values are parts of one: written by one step, or taken out of the same."""
+        one, two = self._writer.get(name), self._writer.get(other)
+        if one is None or two is None or name == other:
+            return False
+        return one is two or (one.operator == two.operator == "getitem" and one.inputs == two.inputs)
+
     def way_to(self, name: str, given: Iterable[str]) -> list[Step] | None:
         """Return the steps that compute a value from these, in order; None if they are many, or need more."""
         known = set(given)

@@ -57,6 +57,8 @@ class Verdict:
     expected: Array | None = field(default=None, repr=False)
     reason: str = ""
     is_finite: bool = True
+    reads_otherwise: bool = False
+    """Whether its twin is computed from other values than those which its step has read."""
 
     @property
     def failed(self) -> bool:
@@ -213,6 +215,7 @@ class Pairing:
             self._go_on(verdict, value, origin)
             return verdict
         twin, expected, apart, threshold = found
+        verdict.reads_otherwise = not self.expected.follows(twin, self._confirmed_before(origin))
         verdict.twin, verdict.own, verdict.limits, verdict.expected = twin, apart, threshold, expected
         if self._outputs.get(name) == twin and outcome.dtype != expected.dtype and not apart.problem:
             verdict.reason = f"is {outcome.dtype.name}, and {expected.dtype.name} was expected"
@@ -253,7 +256,8 @@ class Pairing:
             if close[1].explain(close[0]):
                 self._named_well += 1
                 return (*named, *close)
-        if (found := self._by_contents(origin, name, outcome)) is not None:
+        found = self._by_contents(origin, name, outcome)
+        if found is not None and not (named and self.expected.are_siblings(named[0], found[0])):
             return found
         if name not in self._outputs and (found := self._through_casts(origin, name, outcome)) is not None:
             return found

@@ -238,3 +238,39 @@ def test_masked_scores_are_not_taken_for_those_of_another_layer(dynamo, tmp_path
     for actual, expected in ((proto, network), (optimised, network), (optimised, proto)):
         found = ow.compare(actual, expected, x.numpy())
         assert found.passed, found
+
+
+class Parts(nn.Module):
+    """Two equal layers whose value is split into equal parts, each with a use of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(12, 36) for _ in range(2))
+
+    def forward(self, x):
+        for layer in self.layers:
+            q, k, v = layer(x).split(12, -1)
+            x = x + torch.softmax(q @ k.transpose(-1, -2) / 3.0, -1) @ v
+        return x
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["swapped", "rolled"])
+def test_parts_that_changed_places_are_the_fault_of_who_splits(dynamo, fault):
+    network, x = made(Parts, torch.float32), drawn(2, 6, 12, dtype=torch.float32)
+    proto = exported(network, x, dynamo=dynamo)
+    index, node = next((i, node) for i, node in enumerate(proto.graph.node) if node.op_type == "Split")
+    culprits = {node.output[0]}
+    if fault == "swapped":
+        node.output[1], node.output[2] = node.output[2], node.output[1]
+    else:
+        order = numpy_helper.from_array(np.roll(np.arange(36), 1), "order")
+        proto.graph.initializer.append(order)
+        proto.graph.node.insert(
+            index, helper.make_node("Gather", [node.input[0], "order"], ["turned"], axis=-1)
+        )
+        proto.graph.node[index + 1].input[0] = "turned"
+        culprits.add("turned")
+    found = ow.compare(proto, network, x.numpy())
+    assert len(found.blamed) == 1, found
+    assert {blame.key for blame in found.blamed} <= culprits, found
