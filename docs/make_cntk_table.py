@@ -183,8 +183,8 @@ PROGRAMS = """
 ## Operators computed in Python
 
 What ONNX has no words for is computed between pieces of the graph: random numbers (the very numbers of CNTK), dropout
-in training, operators that users write, assignments, edit distances and ranks. Training has SGD, with and without
-momentum; BatchNormalization is not trained yet. Each line counts the answers of a small
+and batch normalisation in training, operators that users write, assignments, edit distances and ranks. Training has
+SGD, with and without momentum. Each line counts the answers of a small
 program, its gradients among them, that agree with those of the real CNTK 2.7 within 2e-5.
 
 | program | answers that agree |

@@ -10,7 +10,7 @@ import numpy as np
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.graph import edits
-from onnx_workbench.cntk.in_python import randomness, ranking, user_functions  # noqa: F401 - they register operators
+from onnx_workbench.cntk.in_python import normalization, randomness, ranking, user_functions  # noqa: F401 - they register operators
 from onnx_workbench.cntk.in_python.registry import PYTHON_OPERATORS, PythonOperator
 from onnx_workbench.cntk.native.form import SIZED, Given, Opened, given_in, native_graph
 from onnx_workbench.cntk.native.graph import NativeGraph
@@ -144,10 +144,14 @@ def _in_order(graph: NativeGraph, *, training: bool) -> list[str]:
             found += [first.uid] if first.uid in chosen else []
             continue
         for primitive in component:
-            if primitive.uid in chosen and rule_for(primitive.operator) is None:
+            if primitive.uid not in chosen or primitive.attributes.get("dropoutRate") == 0:
+                continue
+            training_only = PYTHON_OPERATORS[primitive.operator].in_training_only
+            if training_only or rule_for(primitive.operator) is None:
                 raise CntkRuntimeError(
                     f"{primitive.operator} ({primitive.uid}) stands in a loop over the steps of a sequence: operators "
-                    "that are computed in Python cannot be there. Take it out of the recurrence."
+                    "that are computed in Python cannot be there, dropout and normalisation in training among them. "
+                    "Take it out of the recurrence."
                 )
     return found
 
@@ -163,6 +167,8 @@ def run_stages(function: Any, outputs: tuple[Variable, ...], batch: Batch, *, tr
         state, results = stage.operator.forward(stage.function, values)
         whole.batch.update(zip(stage.function.outputs, results, strict=True))
         whole.states.append((stage, state))
+        if stage.operator.effect is not None:
+            stage.operator.effect(stage.function, stage.operands, state)
     return whole
 
 

@@ -125,9 +125,33 @@ def test_a_trainer_says_what_it_cannot_train():
         C.Trainer(z, z, [])
     with pytest.raises(CntkValueError, match="no evaluation function was specified"):
         C.Trainer(z, z, learner).test_minibatch({x: [[1, 2]]})
-    normal = C.layers.BatchNormalization()(z)
-    with pytest.raises(UnsupportedOperatorError, match="is evaluated here and not trained yet"):
-        C.Trainer(normal, normal, C.sgd(normal.parameters, 0.1))
+
+
+def test_dropout_in_a_loop_is_refused_in_training_and_passed_in_evaluation():
+    pytest.importorskip("torch")
+    x = C.sequence.input_variable(2, needs_gradient=True)
+    loop = C.layers.Recurrence(lambda state, new: C.dropout(C.tanh(state + new), 0.5))(x)
+    assert np.shape(loop.eval({x: np.ones((1, 3, 2), np.float32)})) == (1, 3, 2)
+    with pytest.raises(CntkRuntimeError, match=r"Dropout .* stands in a loop"):
+        loop.grad({x: np.ones((1, 3, 2), np.float32)})
+
+
+def test_training_with_blended_statistics_is_refused():
+    x, ones = C.input_variable(2), C.parameter(2, init=1)
+    statistics = [C.constant(0, (2,)), C.constant(1, (2,))]
+    normal = C.batch_normalization(
+        x, ones, C.parameter(2), *statistics, False, blend_time_constant=5, running_count=C.constant(0)
+    )
+    with pytest.raises(UnsupportedOperatorError, match="blend_time_constant is not supported"):
+        normal.grad({x: [[1, 2]]}, wrt=[ones])
+
+
+def test_a_constant_of_single_precision_is_widened_and_never_the_other_way():
+    x, y = C.input_variable((2, 2), dtype=np.float64), C.input_variable((2, 2))
+    widened = x * C.constant(np.full((2, 2), 2, np.float32))
+    assert widened.eval({x: np.ones((1, 2, 2))}).dtype == np.float64
+    with pytest.raises(CntkValueError, match="different DataTypes"):
+        y * C.constant(np.full((2, 2), 2.0))
 
 
 def test_progress_is_written_in_cntks_lines(tmp_path):

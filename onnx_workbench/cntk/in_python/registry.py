@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from onnx_workbench.cntk.variables import Variable
+
 Values = list[Any]
 """Values as `feeding.batch_of` has them: an array with the batch first, or a list with an array for each sequence."""
 
@@ -18,10 +20,14 @@ Backward = Callable[[Any, Any, Values], Values]
 
 @dataclass(frozen=True)
 class PythonOperator:
-    """How an operator is computed, and how gradients go back through it; None if they do not."""
+    """How an operator is computed, and how gradients go back through it; None if they do not.
+
+    `effect` is what it changes besides, given the function, its operands and what `forward` kept.
+    """
 
     forward: Forward
     backward: Backward | None = None
+    effect: Callable[[Any, tuple[Variable, ...], Any], None] | None = None
     in_training_only: bool = False
 
 

@@ -76,7 +76,7 @@ def operands(*values: Any) -> list[Variable]:
         if isinstance(one, Constant)
         and one.dtype != dtype
         and one.dtype not in {np.int8, np.int16}
-        and one.shape == ()
+        and (one.shape == () or (dtype is np.float64 and one.dtype is np.float32))
         else one
         for one in found
     ]

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError, UnsupportedOperatorError
+from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.evaluation import batches, requested, values_of
 from onnx_workbench.cntk.feeding import arguments_of
 from onnx_workbench.cntk.gradients import followed_back
-from onnx_workbench.cntk.graph import functions_below
 from onnx_workbench.cntk.learners import Learner
 from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.functions import Function
@@ -52,11 +51,11 @@ class Trainer:
         loss, metric = self.loss_function, self.evaluation_function
         parts = [one for one in (loss, metric) if one is not None]
         self._whole = combine(list(dict.fromkeys(one.output for one in parts)))
-        self._check(parts)
+        self._check()
         self.total_number_of_samples_seen = self.previous_minibatch_sample_count = 0
         self._loss = self._metric = 0.0
 
-    def _check(self, parts: list[Function]) -> None:
+    def _check(self) -> None:
         if not self.parameter_learners:
             raise CntkValueError("There must be at least one learner.")
         for learner in self.parameter_learners:
@@ -72,8 +71,6 @@ class Trainer:
             )
         if len(set(learnt)) != len(learnt):
             raise CntkValueError("Trainer ctor: a parameter is changed by more than one learner.")
-        for part in parts:
-            _refuse_statistics(part.root_function)
 
     def train_minibatch(
         self, arguments: Any, outputs: Any = None, device: Any = None, is_sweep_end: bool | None = None
@@ -162,18 +159,6 @@ def _criterion(criterion: Any) -> tuple[Function, Function | None]:
     if not 1 <= len(found) <= 2 or found[0] is None:
         raise CntkValueError("criterion parameter must be a singleton or a tuple of 2 elements")
     return found[0], found[1] if len(found) > 1 else None
-
-
-def _refuse_statistics(root: Any) -> None:
-    """Refuse BatchNormalization, whose statistics training would have to take from the minibatch."""
-    for function in functions_below([root]):
-        if function.is_block:
-            _refuse_statistics(function.block_root)
-        elif function.op_name == "BatchNormalization":
-            raise UnsupportedOperatorError(
-                f"Trainer: BatchNormalization {function.name or function.uid!r} is evaluated here and not trained yet. "
-                "Freeze it with clone(CloneMethod.freeze), or train the model in PyTorch."
-            )
 
 
 def _counted(function: Function) -> Variable:

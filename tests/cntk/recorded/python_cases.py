@@ -358,3 +358,63 @@ def training_a_classifier_of_sequences(C):
     for number, one in enumerate(sorted(z.parameters, key=lambda one: (one.shape, one.value.sum()))):
         found["parameter %d" % number] = one.value
     return found
+
+
+@case
+def batch_normalization_in_training(C):
+    """Normalise by the minibatch, follow gradients back, keep running statistics; of vectors, pictures, sequences."""
+    random = np.random.RandomState(1)
+    found = {}
+    for name, shape, spatial, constant in (
+        ("vectors", (3,), False, 100),
+        ("averaged vectors", (3,), False, -1),
+        ("pictures", (2, 3, 4), True, 50),
+        ("volumes by number", (2, 3), False, 0),
+        ("sequences", (3,), False, 7),
+    ):
+        make = C.sequence.input_variable if name == "sequences" else C.input_variable
+        x = make(shape, dtype=np.float64, needs_gradient=True)
+        kept = (shape[0],) if spatial else shape
+        scale = C.parameter(kept, init=random.rand(*kept) + 0.5, dtype=np.float64)
+        bias = C.parameter(kept, init=random.rand(*kept), dtype=np.float64)
+        mean, variance = (C.constant(one, kept, dtype=np.float64) for one in (0, 1))
+        count = C.constant(0, dtype=np.float64)
+        normal = C.batch_normalization(
+            x * 2, scale, bias, mean, variance, spatial, constant, epsilon=0.01, running_count=count
+        )
+        loss = normal * normal * C.sin(x)
+        for turn in range(3):
+            data = [random.rand(length, *shape) for length in (3, 1, 2)]
+            data = data if name == "sequences" else np.concatenate(data)
+            gradients = loss.grad({x: data}, wrt=[x, scale, bias])
+            found["%s: gradient of scale %d" % (name, turn)] = gradients[scale]
+            found["%s: gradient of bias %d" % (name, turn)] = gradients[bias]
+            for number, one in enumerate(gradients[x]):
+                found["%s: gradient of sample %d %d" % (name, number, turn)] = one
+            for what, one in (("mean", mean), ("variance", variance), ("count", count)):
+                found["%s: %s %d" % (name, what, turn)] = one.value
+        for number, one in enumerate(normal.eval({x: data})):
+            found["%s: evaluated %d" % (name, number)] = one
+    return found
+
+
+@case
+def training_a_convolutional_network(C):
+    """Train convolution, batch normalisation, pooling and dense layers; then evaluate with running statistics."""
+    random = np.random.RandomState(2)
+    x, y = C.input_variable((1, 8, 8)), C.input_variable(3)
+    with C.layers.default_options(init=C.glorot_uniform(seed=3), activation=C.relu):
+        h = C.layers.Convolution2D((3, 3), 4, pad=True)(x)
+        h = C.layers.MaxPooling((2, 2), (2, 2))(C.layers.BatchNormalization(map_rank=1)(h))
+        z = C.layers.Dense(3, activation=None)(h)
+    trainer = C.Trainer(z, (C.cross_entropy_with_softmax(z, y), None), C.momentum_sgd(z.parameters, 0.1, 0.9))
+    found = {}
+    for step in range(4):
+        data, labels = (
+            random.rand(5, 1, 8, 8).astype(np.float32),
+            np.eye(3, dtype=np.float32)[[0, 1, 2, 1, 0]],
+        )
+        trainer.train_minibatch({x: data, y: labels})
+        found["loss %d" % step] = trainer.previous_minibatch_loss_average
+    found["evaluated"] = z.eval({x: data})
+    return found
