@@ -11,6 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onnx_workbench.views.layout.columns import place_columns
 from onnx_workbench.views.layout.crossings import make_rows, order_rows
@@ -85,11 +89,12 @@ def lay_out(
     ranks = [0] * len(sizes)
     corners, width, height = _shelve(parts)
     for part, (left, top) in zip(parts, corners, strict=True):
-        for node, (x, y), rank in zip(part.nodes, part.centres, part.ranks, strict=True):
-            centres[node] = (round(x + left, 1), round(y + top, 1))
+        for node, centre, rank in zip(part.nodes, _moved(part.centres, left, top), part.ranks, strict=True):
+            centres[node] = centre
             ranks[node] = rank
-        for number, route in zip(part.edges, part.routes, strict=True):
-            routes[number] = tuple((round(x + left, 1), round(y + top, 1)) for x, y in route)
+        points = iter(_moved(part.points, left, top))
+        for number, length in zip(part.edges, part.lengths, strict=True):
+            routes[number] = tuple(islice(points, length))
     return Layout(tuple(centres), tuple(routes), tuple(ranks), width, height)
 
 
@@ -98,12 +103,13 @@ _Box = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class _Part:
-    """A connected part, with its own origin at its top left corner."""
+    """A connected part, with its own origin at its top left corner; `points` are those of all its edges in turn."""
 
     nodes: list[int]
     edges: list[int]
-    centres: list[Point]
-    routes: list[tuple[Point, ...]]
+    centres: NDArray[np.float64]
+    points: NDArray[np.float64]
+    lengths: list[int]
     ranks: list[int]
     width: float
     height: float
@@ -179,21 +185,24 @@ def _at_origin(
     heights: Sequence[float],
 ) -> _Part:
     """Move a part so that its outermost box or line touches 0."""
-    boxes = list(zip(centres, widths, heights, strict=False))
-    points = [point for route in routes for point in route]
-    left = min([x - w / 2 for (x, _), w, _ in boxes] + [x for x, _ in points])
-    right = max([x + w / 2 for (x, _), w, _ in boxes] + [x for x, _ in points])
-    top = min([y - h / 2 for (_, y), _, h in boxes] + [y for _, y in points])
-    bottom = max([y + h / 2 for (_, y), _, h in boxes] + [y for _, y in points])
-    return _Part(
-        nodes,
-        numbers,
-        [(x - left, y - top) for x, y in centres],
-        [tuple((x - left, y - top) for x, y in route) for route in routes],
-        ranks,
-        right - left,
-        bottom - top,
-    )
+    middles = _array(centres)
+    points = _array(list(chain.from_iterable(routes)))
+    halves = np.array([widths[: len(nodes)], heights[: len(nodes)]]).T / 2
+    low = np.concatenate([middles - halves, points]).min(axis=0)
+    high = np.concatenate([middles + halves, points]).max(axis=0)
+    width, height = (float(size) for size in high - low)
+    lengths = [len(route) for route in routes]
+    return _Part(nodes, numbers, middles - low, points - low, lengths, ranks, width, height)
+
+
+def _array(points: Sequence[Point]) -> NDArray[np.float64]:
+    return np.array(points, np.float64).reshape(-1, 2)
+
+
+def _moved(points: NDArray[np.float64], left: float, top: float) -> list[Point]:
+    """Return points moved to a part's place, in tenths of a pixel."""
+    x, y = np.round(points + np.array([left, top]), 1).T.tolist()
+    return list(zip(x, y, strict=True))
 
 
 def _shelve(parts: Sequence[_Part]) -> tuple[list[Point], float, float]:
