@@ -103,7 +103,7 @@ def resident_kib(path) -> int:
     lines = Path("/proc/self/smaps").read_text().splitlines()
     heads = [index for index, line in enumerate(lines) if line.endswith(str(path))]
     return sum(
-        int(line.split()[1]) for head in heads for line in lines[head : head + 4] if line.startswith("Rss:")
+        int(line.split()[1]) for head in heads for line in lines[head : head + 8] if line.startswith("Rss:")
     )
 
 
