@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +15,18 @@ from onnx_workbench.core.errors import InputError, NotEnoughMemoryError, Preproc
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Node, Value
 from onnx_workbench.core.model import Model
-from onnx_workbench.runtime.array_files import random_feeds, without_sequences
+from onnx_workbench.runtime.array_files import without_sequences
 from onnx_workbench.runtime.backends import OnnxRuntimeBackend
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.runtime.session import InputDoor, Session
 
 Arrays = dict[str, NDArray[Any]]
 
 _BATCH_SIZES = (2, 1, 3)
-_FREE_SIZES = (16, 224)
-"""Sizes tried for dimensions that are free beside the batch: sequences, then pictures."""
+_FREE_SIZES = (16, 224, 4)
+"""Sizes tried for dimensions that are free beside the batch: sequences, pictures, short sequences."""
+_OUT_OF_RANGE = re.compile(r"\bind(ex|ices)\b|out of (data )?bounds|out of range", re.IGNORECASE)
+"""What a node says of numbers that it cannot take: real ones may well be others."""
 _PICTURE_PIXELS, _MOST_PICTURES = 128, 64
 _UNITS = 8192
 """Roundings, in units of the dtype, by which a whole network may differ in another order of sums."""
@@ -91,6 +95,9 @@ class SampleRuns:
                     return alone
         if any(finding.check == "sample" for finding in self.findings):
             return None, {}
+        if self._given is None and _OUT_OF_RANGE.search(problem):
+            self.facts.append(f"not run: random values are out of the range that it takes ({_line(problem)})")
+            return None, {}
         what = "the given inputs do not run" if self._given else "no random inputs run"
         mend = "Give inputs=... that it was made for, and look at the node that is named."
         self.findings.append(Finding("sample", f"{what}: {_line(problem)}", mend))
@@ -119,7 +126,8 @@ class SampleRuns:
         free = {str(d) for value in inputs for d in value.shape or () if not isinstance(d, int)}
         for size in _FREE_SIZES if free else _FREE_SIZES[:1]:
             try:
-                yield dict(random_feeds(inputs, seed=0, sizes=dict.fromkeys(free, size)))
+                sizes = dict.fromkeys(free, size)
+                yield plausible_feeds(self._model, seed=0, sizes=sizes, inputs=inputs)
             except (InputError, TypeError) as error:  # a dtype that numpy cannot draw
                 self.findings.append(
                     Finding(

@@ -7,10 +7,10 @@ from typing import Any
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, as_model
-from onnx_workbench.runtime.array_files import random_feeds
 from onnx_workbench.runtime.live_module import is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.optimised_steps import OptimisedSteps
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import StepwiseRun
 
@@ -45,7 +45,7 @@ def example_inputs(*sides: object) -> tuple[dict[str, Any], str]:
     for side in sides:
         model = side.model if isinstance(side, Session) else None if is_live_module(side) else as_model(side)
         if isinstance(model, Model):
-            made = random_feeds(model.inputs, seed=0, sizes=_sizes(model))
+            made = plausible_feeds(model, seed=0, sizes=_sizes(model))
             shown = ", ".join(f"{clean_text(name)} {array.shape}" for name, array in made.items())
             return made, f"No inputs were given: random ones were made, with seed 0 ({shown})."
     raise InputError("A live module does not say what inputs it takes: give them, as inputs=array.")

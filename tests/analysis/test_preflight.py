@@ -13,12 +13,14 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+import onnx_workbench as ow
 from onnx_workbench.analysis import sample_runs
 from onnx_workbench.analysis.preflight import preflight
 from onnx_workbench.cli.main import main
 from onnx_workbench.core.errors import InputError, WorkbenchWarning
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime.compatibility import version_problems
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds, table_entries
 from onnx_workbench.runtime.runtime_errors import onnxruntime_errors
 from onnx_workbench.sources.open import open_model
 from tests import tiny_models
@@ -362,3 +364,41 @@ def test_what_preflight_found_stays_with_a_model_that_gets_labels():
     model = open_model(tiny_models.convnet())
     model.preflight = preflight(model)
     assert model.with_metadata(labels=list("abcd")).preflight is model.preflight
+
+
+def test_token_ids_are_drawn_from_the_table_they_choose_from():
+    table = np.arange(3, dtype=np.float32).reshape(3, 1).repeat(2, axis=1)
+    tokens = tiny_models.model(
+        """tokens (int64[N,4] ids, int32[N,4] kinds) => (float[N,4,2] y) {
+            flat = Reshape(ids, shape)
+            words = Gather(table, flat)
+            wide = Cast<to=7>(kinds)
+            sorts = Gather<axis=0>(one, wide)
+            back = Reshape(words, whole)
+            y = Add(back, sorts)
+        }""",
+        table=table,
+        one=np.zeros((1, 2), np.float32),
+        shape=np.array([-1]),
+        whole=np.array([-1, 4, 2]),
+    )
+    opened = open_model(tokens)
+    assert table_entries(opened, "ids") == 3
+    assert table_entries(opened, "kinds") == 1  # 0 and 1, the usual random numbers, would not do
+    drawn = plausible_feeds(opened, seed=0, sizes={"N": 50})
+    assert set(np.unique(drawn["ids"])) == {0, 1, 2}
+    assert preflight(opened), str(preflight(opened))
+    assert ow.compare(opened, opened)
+
+
+def test_a_model_that_refuses_random_values_is_said_to_be_not_run_and_not_to_be_wrong():
+    picky = tiny_models.model(
+        "picky (int64[2] ids) => (float[2,2] y) { far = Add(ids, many)\ny = Gather(table, far) }",
+        many=np.array([7]),
+        table=np.ones((3, 2), np.float32),
+    )
+    found = preflight(picky)
+    assert found, str(found)
+    assert any("not run" in fact for fact in found.facts)
+    given = preflight(picky, {"ids": np.array([0, 0])})
+    assert [finding.check for finding in given.findings] == ["sample"]  # those were meant
