@@ -94,6 +94,9 @@ class NDArrayView:
         """Where it lies."""
         return cpu()
 
+    def __repr__(self) -> str:
+        return f"NDArrayView([{' x '.join(map(str, self.shape))}], CPU)"
+
     def asarray(self) -> NDArray[Any]:
         """Return the numbers."""
         return self._array
@@ -224,6 +227,9 @@ class Value:
 
     def __len__(self) -> int:
         return len(self._data)
+
+    def __repr__(self) -> str:
+        return f"Value([{' x '.join(map(str, self.shape))}], CPU)"
 
     def asarray(self) -> NDArray[Any]:
         """Return the numbers, sequences padded."""

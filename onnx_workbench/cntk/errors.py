@@ -13,6 +13,10 @@ class CntkTypeError(WorkbenchError, TypeError):
     """An argument of the wrong type."""
 
 
+class CntkIndexError(WorkbenchError, IndexError):
+    """What stands in brackets is no part of a variable."""
+
+
 class CntkRuntimeError(WorkbenchError, RuntimeError):
     """Something that cannot be done with this graph."""
 

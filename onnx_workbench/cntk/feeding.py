@@ -90,6 +90,7 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
         and type(value) is np.ndarray
         and value.dtype == variable._dtype
         and value.shape[1:] == shape
+        and value.ndim  # one number for a scalar is no batch yet
     ):
         return value  # the usual case, at once
     if isinstance(value, tuple) and len(value) == 2 and _are_flags(value[1]):

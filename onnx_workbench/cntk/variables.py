@@ -205,11 +205,9 @@ class _Kept(Variable):
             raise CntkTypeError(f"Unsupported value type: {type(new).__name__}; give a NumPy array.")
         array = np.array(new, dtype=self.dtype)
         if INFERRED not in self.shape and array.shape != self.shape:
-            if array.size != math.prod(self.shape):
-                raise CntkValueError(
-                    f"The value has shape {array.shape}; expected {self.shape}, the shape of {self}."
-                )
-            array = array.reshape(self.shape)
+            raise CntkRuntimeError(
+                f"The value has shape {array.shape}; expected {self.shape}, the shape of {self}."
+            )
         self._keep(array)
 
     def set_value(self, new: Any) -> None:
@@ -223,7 +221,7 @@ class _Kept(Variable):
     def _numbers(self) -> NDArray[Any]:
         if self._array is None:
             if INFERRED in self.shape or not is_known(self.shape):
-                raise CntkRuntimeError(
+                raise CntkValueError(
                     f"{self}: Value of a parameter with unknown shape is asked for; it is known once the parameter "
                     "is used on something whose shape is known."
                 )

@@ -52,6 +52,18 @@ def _reciprocal(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> 
     return like(x, emit.node("Where", [emit.node("Equal", [x, zero]), zero, emit.node("Reciprocal", [x])]))
 
 
+def _power(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Return the power; 0 to any power but 0 is 0 in CNTK, where it would be infinite too."""
+    (base, exponent), shape, axes = emit.aligned(inputs)
+    zero = emit.scalar(0, inputs[0].dtype)
+    lost = emit.node("And", [emit.node("Equal", [base, zero]), emit.node("Less", [exponent, zero])])
+    return [
+        Emitted(
+            emit.node("Where", [lost, zero, emit.node("Pow", [base, exponent])]), shape, axes, inputs[0].dtype
+        )
+    ]
+
+
 def _over_all_axes(op_type: str) -> Rule:
     """Return the rule for softmax and its kin, which span all static axes together."""
 
@@ -267,7 +279,7 @@ RULES: dict[str, Rule] = {
     "Plus": broadcast("Add"),
     "Minus": broadcast("Sub"),
     "ElementTimes": broadcast("Mul"),
-    "Pow": broadcast("Pow"),
+    "Pow": _power,
     "Equal": compare("Equal"),
     "NotEqual": compare("Equal", negated=True),
     "Less": compare("Less"),

@@ -203,10 +203,19 @@ def _mean(x: Tensor, axes: Sequence[int], keep: bool) -> Tensor:
     return x.mean(tuple(axes), keepdim=keep)
 
 
+def _larger(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the larger; equal ones hand the gradient to the first, as at the bounds of CNTK's clip."""
+    return torch.where(a < b, b, a)
+
+
+def _smaller(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.where(a > b, b, a)
+
+
 OPERATORS: dict[str, Operator] = {
     **{name: _many(getattr(torch, name.lower())) for name in ("Add", "Sub", "Mul", "Div")},
-    "Max": _many(torch.maximum),
-    "Min": _many(torch.minimum),
+    "Max": _many(_larger),
+    "Min": _many(_smaller),
     "Pow": _one(torch.pow),
     "MatMul": _one(torch.matmul),
     **{
@@ -219,6 +228,7 @@ OPERATORS: dict[str, Operator] = {
     "Elu": lambda x, attributes: torch.nn.functional.elu(x[0], attributes.get("alpha", 1.0)),
     "Equal": _one(torch.eq),
     "Less": _one(torch.lt),
+    "And": _one(torch.logical_and),
     "LessOrEqual": _one(torch.le),
     "Greater": _one(torch.gt),
     "GreaterOrEqual": _one(torch.ge),

@@ -110,7 +110,8 @@ def checked_axis(axis: Axis, rank: int, function: Any) -> int:
 
 def reduced_dynamic_axes(function: Any) -> tuple[bool, bool]:
     """Return whether a reduction works along the batch, and along the sequence."""
-    names = [axis for axis in function.attributes["axisVec"] if axis is not None]
+    found = function.attributes.get("axisVec") or [function.attributes.get("axis")]  # one axis, or several
+    names = [axis for axis in found if axis is not None]
     everything = any(axis.name == "AllAxes" for axis in names)
     batch = everything or any(axis.is_batch_axis for axis in names)
     sequence = everything or any(axis.is_sequence_axis for axis in names)

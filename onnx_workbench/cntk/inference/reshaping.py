@@ -31,7 +31,7 @@ def _reshape(function: Any) -> Shape:
             length = size // rest
         new = tuple(length if size == INFERRED else size for size in new)
     elif FREE not in (*new, *replaced) and math.prod(new) != math.prod(replaced):
-        raise CntkRuntimeError(
+        raise CntkValueError(
             f"Reshape: '{text_of(replaced)}' of '{function.inputs[0]}' cannot become '{text_of(new)}': "
             f"{math.prod(replaced)} numbers are not {math.prod(new)}."
         )
@@ -96,6 +96,10 @@ def permutation(function: Any) -> list[int]:
 def _splice(function: Any) -> Shape:
     rank = max(one.rank for one in function.inputs)
     at = spliced_axis(function)
+    if at >= rank:
+        raise CntkValueError(
+            f"Splice: axis {at} is out of range; the operands {', '.join(map(str, function.inputs))} have {rank} axes."
+        )
     front = at < 0
     parts = [(1,) * (rank - one.rank) + one.shape for one in function.inputs]
     if front:
@@ -162,7 +166,7 @@ def _pad(function: Any) -> Shape:
     head, foot = function.attributes["paddingHead"], function.attributes["paddingFoot"]
     shape = function.inputs[0].shape
     if len(head) != len(shape):
-        raise CntkValueError(
+        raise CntkRuntimeError(
             f"Pad: the pattern names {len(head)} axes; the operand '{function.inputs[0]}' has {len(shape)}."
         )
     return tuple(size if size == FREE else size + a + b for size, a, b in zip(shape, head, foot, strict=True))

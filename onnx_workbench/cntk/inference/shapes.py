@@ -41,12 +41,8 @@ def _times(function: Any) -> Shape:
     left, right = function.inputs
     output_rank = function.attributes["outputRank"]
     kept = right.shape[max(right.rank - output_rank, 0) :]
-    if not is_known(right.shape):
+    if not is_known(right.shape) or not is_known(left.shape):
         return UNKNOWN_SHAPE
-    if not is_known(left.shape):
-        # a recurrence is closed later: what comes in may be a vector
-        reduced = right.rank - output_rank
-        return kept if reduced <= 1 and INFERRED not in right.shape else UNKNOWN_SHAPE
     reduced = right.rank - output_rank
     if INFERRED in right.shape[:reduced]:
         reduced = _fill_in_weights(function, left, right, output_rank)

@@ -65,7 +65,17 @@ class FunctionDescription(TensorOperators):
 
     @property
     def block_arguments_mapping(self) -> list[tuple[Variable, Variable]]:
-        """Placeholders inside a block, each with what stands for it outside."""
+        """Placeholders inside a block, each with what stands for it outside.
+
+        Raises
+        ------
+        ValueError
+            If the Function is no block.
+        """
+        if not self.root_function.is_block:
+            raise CntkValueError(
+                f"block_arguments_mapping: the Function '{self}' is not a block, which softmax with an axis is, say."
+            )
         return list(self.root_function._block_map)
 
     @property

@@ -210,7 +210,7 @@ class Function(FunctionDescription):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return a new graph for variables, values for arrays."""
         given = self.argument_map(*args, **kwargs)
-        if any(isinstance(value, Function | Variable) for value in given.values()) or not given:
+        if any(isinstance(value, Function | Variable) for value in given.values()):
             from onnx_workbench.cntk.ops.operands import operand
 
             given = {argument: operand(value, argument.dtype) for argument, value in given.items()}
@@ -248,7 +248,7 @@ class Function(FunctionDescription):
         device
             Accepted and not used.
         as_numpy
-            Accepted; values are always NumPy's.
+            False to get each value as a `Value`, which can be fed as it is.
         """
         values = self.forward(arguments, outputs, device=device, as_numpy=as_numpy)[1]
         return values if len(values) > 1 else next(iter(values.values()))
@@ -264,7 +264,8 @@ class Function(FunctionDescription):
         """Compute, and keep what `backward` needs."""
         from onnx_workbench.cntk.evaluation import forward
 
-        return forward(self, arguments, outputs, keep_for_backward)
+        state, values = forward(self, arguments, outputs, keep_for_backward)
+        return state, values if as_numpy else _as_values(values)
 
     def backward(
         self,
@@ -276,7 +277,8 @@ class Function(FunctionDescription):
         """Return the gradients of what `forward` computed, given those of its outputs."""
         from onnx_workbench.cntk.gradients import backward
 
-        return backward(self, state, root_gradients, variables)
+        found = backward(self, state, root_gradients, variables)
+        return found if as_numpy else _as_values(found)
 
     def grad(
         self,
@@ -290,7 +292,8 @@ class Function(FunctionDescription):
         """Return the gradients of the sum of the output."""
         from onnx_workbench.cntk.gradients import gradients
 
-        return gradients(self, at, wrt, outputs, grad_root)
+        found = gradients(self, at, wrt, outputs, grad_root)
+        return found if as_numpy else _as_values(found)
 
     # Names
 
@@ -413,6 +416,17 @@ def as_variable(value: Any) -> Any:
     if isinstance(value, Variable):
         return value
     raise CntkTypeError(f"Expected a Variable or a Function; got {type(value).__name__}.")
+
+
+def _as_values(found: Any) -> Any:
+    """Return arrays and lists of sequences as `Value`, in whatever holds them."""
+    from onnx_workbench.cntk.core import Value
+
+    if isinstance(found, dict):
+        return {key: _as_values(one) for key, one in found.items()}
+    if isinstance(found, tuple):
+        return tuple(_as_values(one) for one in found)
+    return Value(found)
 
 
 def _replace(roots: list[Function], replaced: dict[Variable, Variable]) -> None:

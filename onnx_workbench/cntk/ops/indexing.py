@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx_workbench.cntk.errors import CntkTypeError
+from onnx_workbench.cntk.errors import CntkIndexError
 from onnx_workbench.cntk.ops.reshaping import slice as slice_of
 
 
@@ -15,7 +15,7 @@ def indexed(x: Any, key: Any) -> Any:
     ------
     KeyError
         For other than the number of an output, where there are several.
-    TypeError
+    IndexError
         For other than numbers, slices and `...`.
     """
     if len(getattr(x, "outputs", ())) > 1:
@@ -35,10 +35,10 @@ def indexed(x: Any, key: Any) -> Any:
             from onnx_workbench.cntk.ops.reshaping import splice
 
             parts = [slice_of(result, axis, index, index + 1) for index in one]
-            result = splice(*parts, axis=axis)
+            result = splice(*parts, axis=axis) if len(parts) > 1 else parts[0]
             continue
         else:
-            raise CntkTypeError(
+            raise CntkIndexError(
                 f"type {type(one).__name__} is not supported as index; use numbers and slices."
             )
         if (begin, end, step) != (0, 0, 1):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.functions import Function, block, composite, primitive
 from onnx_workbench.cntk.value_types import dtype_of_or_none
 from onnx_workbench.cntk.variables import Constant, Variable
@@ -61,7 +61,7 @@ def operand(value: Any, dtype: Any = np.float32) -> Variable:
         raise CntkValueError("input is empty")
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise CntkTypeError(
+        raise CntkValueError(
             f"Expected a Variable, a Function, a number or an array; got {type(value).__name__}."
         )
     return Constant(array.astype(dtype), dtype=dtype)

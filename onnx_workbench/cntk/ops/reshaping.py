@@ -63,7 +63,7 @@ def squeeze(x: Any, axes: Any = None, name: str = "") -> Function:
 
 
 def expand_dims(x: Any, axis: Any, name: str = "") -> Function:
-    """Insert an axis of length 1: before the first axis for 0, after the axis named otherwise, as CNTK does."""
+    """Insert an axis of length 1 behind the axis named, as CNTK does; counted from the end, -1 is the last one."""
     found = axis_of(axis) or Axis(0)
 
     def build(a: Any) -> Function:
@@ -79,7 +79,7 @@ def _inserted_at(axis: Axis, x: Any) -> int:
     rank, index = x.rank, axis.static_axis_index()
     if not -rank - 1 <= index < rank:
         raise CntkValueError(f"Axis '{axis}' is out of bounds for the rank '{rank}' it applies to.")
-    return index + 1 if index > 0 else rank + 1 + index if index < 0 else 0
+    return index + 1 if index >= 0 else rank + 1 + index
 
 
 def flatten(x: Any, axis: Any = None, name: str = "") -> Function:
@@ -152,9 +152,15 @@ def pad(
 
     Raises
     ------
+    NotImplementedError
+        If the mode is not one of the three.
     ValueError
         If the pattern is no list of pairs.
     """
+    if mode not in {CONSTANT_PAD, REFLECT_PAD, SYMMETRIC_PAD}:
+        raise NotImplementedError(
+            f"pad: mode {mode!r} is not known; use CONSTANT_PAD, REFLECT_PAD or SYMMETRIC_PAD of cntk.ops."
+        )
     if any(len(pair) != 2 for pair in pattern):
         raise CntkValueError("padding pattern should be a integer list with shape [n, 2]")
     attributes = {

@@ -134,7 +134,8 @@ def slice(seq: Any, begin_index: int, end_index: int, name: str = "") -> Any:
             kept.append(_within(s, end) if end > 0 else minus(1, _within(s, end)))
         same_side = begin * end > 0 or (begin == 0 and end > 0) or (begin < 0 and end == 0)
         length = abs(end - begin) if same_side else end - begin
-        axis = Axis(f"{_axis_name(s)}_{'fixedSliceOf' if same_side else 'sliceOf'}_{length}")
+        found = f"_fixedSliceOf_{length}" if same_side else f"_times_1_minus_{abs(length)}"
+        axis = Axis(_axis_name(s) + found)
         flags = element_times(*kept) if len(kept) > 1 else kept[0]
         single = same_side and length == 1
         return _gathered(s, _where(flags, None if single else axis, 0 if same_side else 1, length))
