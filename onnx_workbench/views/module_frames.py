@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.provenance import ModulePath
@@ -56,14 +55,14 @@ def module_frames(graph: DrawnGraph, folding: Folding) -> tuple[list[ModuleFrame
             inside.setdefault(path, []).append(place)
     paths = sorted(inside, key=len)
     number = {path: at for at, path in enumerate(paths)}
-    edges = _edges(graph)
+    boxes = _Boxes(graph)
     margins = _margins(paths)
     frames: list[ModuleFrame] = []
     tabs: dict[int, list[tuple[float, float]]] = {}
     for path in paths:
         parent = next((number[path[:k]] for k in range(len(path) - 1, 0, -1) if path[:k] in number), -1)
         title = clean_text(folding.title(path), limit=40)
-        rectangle = _rectangle(edges, inside[path])
+        rectangle = boxes.rectangle(inside[path])
         if rectangle is None:
             frames.append(ModuleFrame(path, title, parent, None, (0.0, 0.0), (0.0, 0.0)))
             continue
@@ -86,22 +85,27 @@ def module_frames(graph: DrawnGraph, folding: Folding) -> tuple[list[ModuleFrame
     return frames, [number.get(path, -1) for path in innermost]
 
 
-def _edges(graph: DrawnGraph) -> NDArray[np.float64]:
-    """Return left, top, right and bottom of each box."""
-    centres = np.array(graph.layout.centres, np.float64).reshape(-1, 2)
-    halves = np.array([node.size for node in graph.nodes], np.float64).reshape(-1, 2) / 2
-    return np.concatenate([centres - halves, centres + halves], axis=1)
+class _Boxes:
+    """The sides of boxes, sorted from above: a module's boxes are compared with those at its height alone."""
 
+    def __init__(self, graph: DrawnGraph) -> None:
+        centres = np.array(graph.layout.centres, np.float64).reshape(-1, 2)
+        halves = np.array([node.size for node in graph.nodes], np.float64).reshape(-1, 2) / 2
+        self.sides = np.concatenate([centres - halves, centres + halves], axis=1)
+        self.from_above = self.sides[np.argsort(self.sides[:, 1])]
+        self.tallest = float(2 * halves[:, 1].max(initial=0.0))
 
-def _rectangle(edges: NDArray[np.float64], places: Sequence[int]) -> tuple[float, float, float, float] | None:
-    """Return the rectangle around some boxes, if no other box is in it."""
-    own = edges[places]
-    left, top = own[:, :2].min(axis=0)
-    right, bottom = own[:, 2:].max(axis=0)
-    touching = (edges[:, 2] > left) & (edges[:, 0] < right) & (edges[:, 3] > top) & (edges[:, 1] < bottom)
-    if touching.sum() != len(places):
-        return None
-    return float(left), float(top), float(right), float(bottom)
+    def rectangle(self, places: Sequence[int]) -> tuple[float, float, float, float] | None:
+        """Return left, top, right and bottom of the rectangle around some boxes, if no other box is in it."""
+        own = self.sides[places]
+        left, top = own[:, :2].min(axis=0)
+        right, bottom = own[:, 2:].max(axis=0)
+        first, last = np.searchsorted(self.from_above[:, 1], (top - self.tallest, bottom))
+        near = self.from_above[first:last]
+        touching = (near[:, 2] > left) & (near[:, 0] < right) & (near[:, 3] > top) & (near[:, 1] < bottom)
+        if touching.sum() != len(places):
+            return None
+        return float(left), float(top), float(right), float(bottom)
 
 
 def _margins(paths: Sequence[ModulePath]) -> Mapping[ModulePath, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
+import graph_shapes
 import pytest
 import torch
 from onnx import helper
@@ -136,6 +137,50 @@ def test_frames_stand_around_the_boxes_of_their_module_and_no_others():
         for (x, y), node, within in zip(centres, graph.drawn.nodes, innermost, strict=True):
             half = node.size[0] / 2
             assert (left <= x - half and x + half <= right and top <= y <= bottom) == (within in inside)
+
+
+def strewn_modules(count: int, seed: int) -> object:
+    """Return a graph of modules one after the other, of which some nodes stand elsewhere."""
+    chance, reads = random.Random(seed), {}
+    for source, target in graph_shapes.chain(count)[1]:
+        reads.setdefault(target, []).append(f"v{source}")
+    places = [place if chance.random() < 0.95 else chance.randrange(count) for place in range(count)]
+    nodes = [
+        helper.make_node(
+            "Sum", reads.get(place, ["x"]), [f"v{place}"], name=f"/{home // 20}/{home // 5}/node"
+        )
+        for place, home in enumerate(places)
+    ]
+    x, y = (helper.make_tensor_value_info(name, 1, [4]) for name in ("x", f"v{count - 1}"))
+    return open_model(helper.make_model(helper.make_graph(nodes, "strewn", [x], [y])))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_module_has_a_frame_if_and_only_if_no_other_box_would_stand_in_it(seed):
+    graph = view(strewn_modules(100, seed))
+    graph.collapse("0")
+    graph.expand("0")
+    frames, innermost = module_frames(graph.drawn, graph.pane.folding)
+    sides = [
+        (x - node.size[0] / 2, y - node.size[1] / 2, x + node.size[0] / 2, y + node.size[1] / 2)
+        for (x, y), node in zip(graph.drawn.layout.centres, graph.drawn.nodes, strict=True)
+    ]
+    for number, frame in enumerate(frames):
+        within = {number, *(at for at, other in enumerate(frames) if other.parent == number)}
+        own = [side for side, inner in zip(sides, innermost, strict=True) if inner in within]
+        left, top = min(side[0] for side in own), min(side[1] for side in own)
+        right, bottom = max(side[2] for side in own), max(side[3] for side in own)
+        strangers = [
+            side
+            for side, inner in zip(sides, innermost, strict=True)
+            if inner not in within
+            and side[0] < right
+            and side[2] > left
+            and side[1] < bottom
+            and side[3] > top
+        ]
+        assert (frame.corner is None) == bool(strangers)
+    assert {frame.corner is None for frame in frames} == {True, False}
 
 
 def test_tabs_of_frames_that_begin_together_do_not_cover_each_other():
