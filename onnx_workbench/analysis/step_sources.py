@@ -10,6 +10,7 @@ from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.live_module import is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.optimised_steps import OptimisedSteps
+from onnx_workbench.runtime.pieces import PieceRunner, PiecesHere, PiecesInChild
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import StepwiseRun
@@ -30,9 +31,16 @@ def steps_of(side: object, inputs: object, *, as_optimised: bool = False) -> Ste
         if side.model is None:
             raise InputError("Give the live module itself, not a Session of it.")
         if as_optimised and side.optimisation != "none":
-            return OptimisedSteps(side.model, level=side.optimisation)
-        return OnnxSteps(side.model, backend=side.backend)
+            return OptimisedSteps(side.model, level=side.optimisation, runner=_runner_of(side))
+        return OnnxSteps(side.model, runner=_runner_of(side))
     return OnnxSteps(as_model(side))
+
+
+def _runner_of(session: Session) -> PieceRunner:
+    """Return who computes the pieces of a session's model: whoever computes the whole."""
+    if session.limits is not None:
+        return PiecesInChild(session.limits, session.backend)
+    return PiecesHere(session.backend)
 
 
 def opened(side: object) -> object:

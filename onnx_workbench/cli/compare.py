@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 
 from onnx_workbench.cli.options import Verbs, add_feeds, emit, given_feeds, target_path
+from onnx_workbench.core.model import Model
+from onnx_workbench.runtime.backends import OPTIMISATIONS
+from onnx_workbench.runtime.session import Session
 from onnx_workbench.sources.open import open_model
 
 
@@ -17,8 +20,22 @@ def add_to(verbs: Verbs) -> None:
         "Blame the nodes that make one model differ from another; exit code 1 if there are any.",
     )
     parser.add_argument("model", help="what is checked")
-    parser.add_argument("expected", help="what it is checked against")
+    parser.add_argument("expected", nargs="?", help="what it is checked against; left out, the model itself")
     add_feeds(parser)
+    parser.add_argument(
+        "--optimisation",
+        choices=list(OPTIMISATIONS),
+        help="check the graph that onnxruntime makes of the model, kernel by kernel",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["onnxruntime", "reference"],
+        default="onnxruntime",
+        help="who computes what is expected: onnxruntime, or ONNX's reference evaluator",
+    )
+    parser.add_argument(
+        "--isolated", action="store_true", help="each in a process of its own, which may crash"
+    )
     parser.add_argument(
         "--replay", metavar="FOLDER", help="write the smallest piece that shows the first fault"
     )
@@ -33,11 +50,24 @@ def _compare(options: argparse.Namespace) -> int:
     from onnx_workbench.analysis.node_data import save_node_data
 
     node_data = None if options.node_data is None else target_path(options.node_data)
-    model, expected = open_model(options.model), open_model(options.expected)
-    found = compare(model, expected, given_feeds(options, model.inputs))
+    model = open_model(options.model)
+    expected = model if options.expected is None else open_model(options.expected)
+    found = compare(*_sides(options, model, expected), given_feeds(options, model.inputs))
     if node_data is not None:
         save_node_data(node_data, found.overlays, model)
     if options.replay is not None and found.blamed:
         found.replay(options.replay)
     emit(options, str(found), found.to_dict())
     return int(not found)
+
+
+def _sides(options: argparse.Namespace, model: Model, expected: Model) -> tuple[object, object]:
+    """Return both sides as they were asked for."""
+    isolated = options.isolated
+    checked = options.optimisation is not None or isolated
+    tested = (
+        Session(model, optimisation=options.optimisation or "none", isolated=isolated) if checked else model
+    )
+    if options.backend == "reference":
+        return tested, Session(expected, backend="reference", isolated=isolated)
+    return tested, Session(expected, optimisation="none", isolated=True) if isolated else expected

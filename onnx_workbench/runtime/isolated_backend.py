@@ -59,6 +59,7 @@ class IsolatedBackend:
 
     def __init__(self, source: object, backend: str, limits: Limits, **options: Any) -> None:
         self._request = (source, backend, options)
+        self.limits = limits
         self._worker = Worker(limits)
         self.weighed_bytes = sys.maxsize  # nothing is refused: the limits hold
         loaded = self._load()

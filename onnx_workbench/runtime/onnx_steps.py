@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,15 +25,12 @@ from onnx_workbench.core.graph_parts import Node
 from onnx_workbench.core.inference import inferred_graph
 from onnx_workbench.core.memory import trim_heap
 from onnx_workbench.core.model import Model
-from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.core.provenance import module_path, qualified_name, source_line
 from onnx_workbench.core.skim import LARGE_BYTES
-from onnx_workbench.runtime.backends import default_threads
-from onnx_workbench.runtime.runtime_errors import essence, onnxruntime_errors
+from onnx_workbench.runtime.pieces import PieceRunner, PiecesHere
 from onnx_workbench.runtime.session import InputDoor
 from onnx_workbench.runtime.steps import Step
 
-_MOST_SESSIONS = 256
 _TIDY_BYTES = 32 << 20
 _WEIGHTED = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "LSTM", "GRU", "RNN"}
 
@@ -49,23 +45,18 @@ class OnnxSteps:
     ----------
     model
         The model.
-    backend
-        ``"onnxruntime"`` or ``"reference"``.
-    threads
-        Threads within one operator; None for the default.
+    runner
+        Who computes them; None for onnxruntime in this process.
     """
 
-    def __init__(self, model: Model, *, backend: str = "onnxruntime", threads: int | None = None) -> None:
-        self.model, self._backend = model, backend
+    def __init__(self, model: Model, *, runner: PieceRunner | None = None) -> None:
+        self.model, self.runner = model, runner or PiecesHere()
         self.input_names = tuple(value.name for value in model.inputs)
         self.output_names = tuple(value.name for value in model.outputs)
-        self._threads = default_threads() if threads is None else threads
         self._weights = model.initializers.keys() | {*model.sparse_initializers}
         self._optional = _optional_values(model)
         self.pieces = self._grouped()
         self.steps = [self._step(index, nodes) for index, nodes in enumerate(self.pieces)]
-        self._sessions: OrderedDict[bytes, Any] = OrderedDict()
-        self._errors = onnxruntime_errors()
         self._passed_bytes = 0
 
     def _grouped(self) -> list[list[Node]]:
@@ -117,7 +108,7 @@ class OnnxSteps:
         arrays = {name: values[name] for name in read if name in values}
         piece, names = self.piece(step, arrays)
         fed = {new: self._value(name, arrays) for name, new in names.items()}
-        found = self._run(piece, fed, nodes)
+        found = self.runner.run(piece, fed, f"{nodes[-1].label} {clean_text(nodes[-1].key)!r}")
         self._tidy(fed, found)
         return dict(zip(step.outputs, found, strict=True))
 
@@ -222,58 +213,6 @@ class OnnxSteps:
         where = np.unravel_index(indices, dense.shape) if indices.ndim == 1 else tuple(indices.T)
         dense[where] = self.model.payloads.array(sparse.values)
         return dense
-
-    def _run(self, piece: ModelProto, fed: Mapping[str, Any], nodes: list[Node]) -> list[Any]:
-        if self._backend == "reference":
-            return self._by_reference(piece, fed, nodes, None)
-        session = self._session(piece)
-        if isinstance(session, BaseException):
-            return self._by_reference(piece, fed, nodes, session)
-        try:
-            return list(session.run(None, dict(fed)))
-        except self._errors as error:
-            return self._by_reference(piece, fed, nodes, error)
-
-    def _session(self, piece: ModelProto) -> Any:
-        """Return a session of a piece, or the error if there can be none: thousands of nodes may share either."""
-        key = piece.SerializeToString()
-        if (session := self._sessions.get(key)) is not None:
-            self._sessions.move_to_end(key)
-            return session
-        try:
-            session = self._new_session(key)
-        except self._errors as error:
-            session = error.with_traceback(None)  # which would hold the arrays
-        self._sessions[key] = session
-        if len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
-
-    def _new_session(self, content: bytes) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = self._threads
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def _by_reference(
-        self, piece: ModelProto, fed: Mapping[str, Any], nodes: list[Node], cause: BaseException | None
-    ) -> list[Any]:
-        """Return what ONNX's reference evaluator computes; with a cause, only if onnxruntime lacks the kernel."""
-        from onnx.reference import ReferenceEvaluator
-
-        what = f"{nodes[-1].label} {clean_text(nodes[-1].key)!r} cannot be run"
-        if cause is not None and "implement" not in f"{type(cause).__name__} {cause}".lower():
-            raise RunError(f"{what}: {essence(cause)}") from cause
-        try:
-            return list(ReferenceEvaluator(piece).run(None, dict(fed)))
-        except (ArithmeticError, AttributeError, LookupError, NotImplementedError, *ONNX_ERRORS) as error:
-            reason = essence(cause) if cause is not None else clean_text(str(error), limit=400)
-            raise RunError(f"{what}: {reason}") from error
 
 
 def _summed(node: Node, model: Model) -> float:

@@ -102,7 +102,7 @@ def _write_graph_to(folder: Path, options: Any) -> None:
         options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
 
 
-def write_optimised(model: Model, folder: Path, *, level: str, threads: int | None = None) -> Path:
+def write_optimised(model: Model, folder: Path, level: str) -> Path:
     """Write the graph that onnxruntime runs, with its weights, into a folder; return the file.
 
     Raises
@@ -115,7 +115,7 @@ def write_optimised(model: Model, folder: Path, *, level: str, threads: int | No
         options.graph_optimization_level = optimisation_level(level)
         _write_graph_to(folder, options)
 
-    OnnxRuntimeBackend(model, threads=threads, low_memory=False, configure=configure)
+    OnnxRuntimeBackend(model, low_memory=False, configure=configure)
     return folder / _GRAPH
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from onnx_workbench.core.provenance import module_path, qualified_name, source_l
 from onnx_workbench.core.reading import read_path
 from onnx_workbench.runtime.onnx_steps import OnnxSteps, interface
 from onnx_workbench.runtime.optimised_graph import with_node_names, write_optimised
+from onnx_workbench.runtime.pieces import PieceRunner, PiecesInChild
 from onnx_workbench.runtime.placement import place, same_values
 from onnx_workbench.runtime.steps import Step
 
@@ -43,11 +45,12 @@ class OptimisedSteps(OnnxSteps):
         The model as it is in its file.
     level
         How far it is optimised, as ``Session`` takes it.
-    threads
-        Threads within one operator; None for the default.
+    runner
+        Who computes them; None for onnxruntime in this process. Where that is a child process, the model is optimised
+        there too.
     """
 
-    def __init__(self, model: Model, *, level: str, threads: int | None = None) -> None:
+    def __init__(self, model: Model, *, level: str, runner: PieceRunner | None = None) -> None:
         try:
             folder = TemporaryDirectory(prefix="onnx_workbench_", ignore_cleanup_errors=True)
         except OSError as error:
@@ -56,10 +59,11 @@ class OptimisedSteps(OnnxSteps):
             ) from error
         weakref.finalize(self, folder.cleanup)
         named = with_node_names(model)
-        written = read_path(write_optimised(named, Path(folder.name), level=level, threads=threads))
+        write = runner.worker.call if isinstance(runner, PiecesInChild) else _call
+        written = read_path(write(write_optimised, named, Path(folder.name), level))
         self._origins = _origins(named, written)
         self._known = {*model.values, *(value.name for value in model.outputs)}
-        super().__init__(_laid_out_plainly(named, written), threads=threads)
+        super().__init__(_laid_out_plainly(named, written), runner=runner)
 
     def _grouped(self) -> list[list[Node]]:
         """Return each kernel together with the changes of layout around it."""
@@ -116,6 +120,10 @@ class OptimisedSteps(OnnxSteps):
             step = replace(step, operator=f"{operator} (of {made_of})")
         last = origins[-1]
         return replace(step, module_path=qualified_name(module_path(last)), source_line=source_line(last))
+
+
+def _call(function: Callable[..., Path], *arguments: object) -> Path:
+    return function(*arguments)
 
 
 def _origins(original: Model, optimised: Model) -> dict[str, list[Node]]:

@@ -119,6 +119,11 @@ class Session:
         return str(getattr(self._engine, "optimisation", "none"))
 
     @property
+    def limits(self) -> Limits | None:
+        """What the child process may take; None if the model runs in this process."""
+        return self._engine.limits if isinstance(self._engine, IsolatedBackend) else None
+
+    @property
     def inputs(self) -> tuple[Value, ...]:
         """What the model needs."""
         return self._engine.inputs

@@ -137,7 +137,7 @@ def test_nodes_that_differ_by_their_weights_alone_share_a_session():
     steps = OnnxSteps(ow.open_model(large))
     for _ in run_all(steps, {"x": np.ones((4, 64), np.float32)}):
         pass
-    assert len(steps._sessions) == 2
+    assert len(steps.runner.sessions) == 2
     assert ow.trace(proto, np.ones((4, 4), np.float32)).complete
 
 

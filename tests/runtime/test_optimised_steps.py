@@ -12,8 +12,10 @@ from tiny_models import convnet, model, random_weights
 import onnx_workbench as ow
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.runtime import optimised_steps
+from onnx_workbench.runtime.isolation import Limits
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.optimised_steps import OptimisedSteps
+from onnx_workbench.runtime.pieces import PiecesHere
 from onnx_workbench.runtime.steps import run_all
 
 PICTURES = random_weights(2, 3, 8, 8, seed=5)
@@ -204,3 +206,35 @@ def test_a_session_knows_how_far_it_is_optimised_and_refuses_what_does_not_go_to
         ow.Session(convnet(), optimisation="O3")
     with pytest.raises(RunError, match="leave one out"):
         ow.Session(convnet(), optimisation="all", low_memory=True)
+
+
+@pytest.mark.parametrize("level", ["all", "none"])
+def test_an_isolated_session_is_compared_in_its_child(level, monkeypatch):
+    opened = ow.open_model(folded())
+    session = ow.Session(opened, optimisation=level, isolated=True)
+    here = []
+    compute = PiecesHere.run
+    monkeypatch.setattr(PiecesHere, "run", lambda self, *a: here.append(a) or compute(self, *a))
+    found = ow.compare(session, opened, PICTURES, carried=False)
+    assert found, str(found)
+    assert len(here) == len(opened.nodes)  # the other side alone
+
+
+def test_a_kernel_that_takes_its_child_with_it_is_blamed_and_the_others_are_compared():
+    slow = model(
+        """slow (float[3] x) => (float[3] y, float[3] z) {
+            y = Loop(many, yes, x) <body = body (int64 i, bool go, float[3] a) => (bool on, float[3] b) {
+                on = Identity(go)
+                b = Neg(a)
+            }>
+            z = Neg(x)
+        }""",
+        many=np.int64(9_000_000_000_000),
+        yes=np.bool_(True),
+    )
+    quick = model("quick (float[3] x) => (float[3] y, float[3] z) { y = Neg(x)\nz = Neg(x) }")
+    session = ow.Session(slow, optimisation="none", isolated=Limits(time_s=3))
+    found = ow.compare(session, quick, np.ones(3, np.float32), carried=False)
+    assert [blame.key for blame in found.blamed] == ["y"]
+    assert "3 s" in found.blamed[0].why
+    assert next(value for value in found.values if value.name == "z").own_error == 0
