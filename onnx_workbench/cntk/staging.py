@@ -10,7 +10,7 @@ import numpy as np
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.graph import edits
-from onnx_workbench.cntk.in_python import normalization, randomness, ranking, user_functions  # noqa: F401 - they register operators
+from onnx_workbench.cntk.in_python import batch_reductions, normalization, randomness, ranking, user_functions  # noqa: F401 - they register operators
 from onnx_workbench.cntk.in_python.registry import PYTHON_OPERATORS, PythonOperator
 from onnx_workbench.cntk.native.form import SIZED, Given, Opened, given_in, native_graph
 from onnx_workbench.cntk.native.graph import NativeGraph
@@ -81,22 +81,29 @@ class Run:
     states: list[tuple[Stage, Any]] = field(default_factory=list)
 
 
-def plan_of(function: Any, outputs: tuple[Variable, ...], *, training: bool = False) -> Plan:
+def plan_of(
+    function: Any, outputs: tuple[Variable, ...], *, training: bool = False, ragged: bool = False
+) -> Plan:
     """Return the plan for some outputs of a function, made at the first call."""
-    key = ("plan", outputs, training)
+    key = ("plan", outputs, training, ragged)
     known = function._cache.get(key)
     if known is None or known.edits != edits.count:
-        known = function._cache[key] = _make(outputs, training=training)
+        known = function._cache[key] = _make(outputs, training=training, ragged=ragged)
     return known  # type: ignore[no-any-return]
 
 
-def _make(outputs: tuple[Variable, ...], *, training: bool) -> Plan:
+def _make(outputs: tuple[Variable, ...], *, training: bool, ragged: bool) -> Plan:
     functions: dict[str, tuple[Any, tuple[Variable, ...]]] = {}
     opened = Opened()
     graph, _ = native_graph(outputs, given=given_in(opened), functions=functions)
     stages: list[Stage] = []
     given = given_in(opened)
-    for uid in _in_order(graph, training=training):
+    chosen = {
+        uid
+        for uid, (one, _) in functions.items()
+        if _is_chosen(graph, uid, one, training=training, ragged=ragged)
+    }
+    for uid in _in_order(graph, chosen):
         function, operands = functions[uid]
         operator = PYTHON_OPERATORS[graph.primitives[uid].operator]
         stages.append(Stage(function, operator, operands, given))
@@ -118,7 +125,20 @@ def _assigned(
             yield target, function.output
 
 
-def _in_order(graph: NativeGraph, *, training: bool) -> list[str]:
+def _is_chosen(graph: NativeGraph, uid: str, function: Any, *, training: bool, ragged: bool) -> bool:
+    operator = PYTHON_OPERATORS.get(graph.primitives[uid].operator)
+    if operator is None:
+        return False
+    if operator.if_ragged is not None:
+        return ragged and operator.if_ragged(function)
+    return training or not operator.in_training_only
+
+
+def _is_ragged(batch: Batch) -> bool:
+    return any(len({len(one) for one in value}) > 1 for value in batch.values() if isinstance(value, list))
+
+
+def _in_order(graph: NativeGraph, chosen: set[str]) -> list[str]:
     """Return the uids of what is computed in Python, what each reads before it.
 
     Raises
@@ -129,12 +149,6 @@ def _in_order(graph: NativeGraph, *, training: bool) -> list[str]:
     from onnx_workbench.cntk.as_onnx.rule_table import rule_for
     from onnx_workbench.cntk.native.as_onnx import components
 
-    chosen = {
-        primitive.uid
-        for primitive in graph.primitives.values()
-        if (operator := PYTHON_OPERATORS.get(primitive.operator))
-        and (training or not operator.in_training_only)
-    }
     if not chosen:
         return []
     found: list[str] = []
@@ -160,7 +174,7 @@ def run_stages(function: Any, outputs: tuple[Variable, ...], batch: Batch, *, tr
     """Compute everything that is computed in Python for some outputs."""
     from onnx_workbench.cntk.evaluation import values_of
 
-    plan = plan_of(function, outputs, training=training)
+    plan = plan_of(function, outputs, training=training, ragged=_is_ragged(batch))
     whole = Run(dict(batch) if plan.stages else batch, plan)
     for stage in plan.stages:
         values = values_of(function, stage.operands, whole.batch, stage.given)

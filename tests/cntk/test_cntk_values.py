@@ -57,10 +57,16 @@ def test_a_part_of_a_view_is_numpys():
     np.testing.assert_array_equal(part.asarray(), array[1:2, 1:3])
 
 
-def test_a_reduction_over_the_batch_refuses_sequences_of_several_lengths_rather_than_answer_for_some():
+def test_a_reduction_over_a_batch_of_sequences_of_several_lengths_takes_all_of_them():
     x = C.sequence.input_variable(1)
+    ragged = [np.ones((2, 1), np.float32), np.ones((1, 1), np.float32)]
     total = C.reduce_sum(x, axis=C.Axis.all_axes())
+    assert total.eval({x: ragged}) == 3
+    assert total.eval({x: [np.ones((2, 1), np.float32)] * 2}) == 4
+
+
+def test_steps_of_several_lengths_are_not_added_across_the_batch():
+    x = C.sequence.input_variable(1)
     ragged = [np.ones((2, 1), np.float32), np.ones((1, 1), np.float32)]
     with pytest.raises(RuntimeError, match="across the batch"):
-        total.eval({x: ragged})
-    assert total.eval({x: [np.ones((2, 1), np.float32)] * 2}) == 4
+        C.reduce_sum(x, axis=C.Axis.default_batch_axis()).eval({x: ragged})

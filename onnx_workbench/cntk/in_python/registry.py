@@ -22,13 +22,23 @@ Backward = Callable[[Any, Any, Values], Values]
 class PythonOperator:
     """How an operator is computed, and how gradients go back through it; None if they do not.
 
-    `effect` is what it changes besides, given the function, its operands and what `forward` kept.
+    Parameters
+    ----------
+    forward, backward
+        See their types.
+    effect
+        What it changes besides, given the function, its operands and what `forward` kept.
+    in_training_only
+        Whether evaluation does it in ONNX.
+    if_ragged
+        Which of its functions are computed in Python, and only where sequences have different lengths.
     """
 
     forward: Forward
     backward: Backward | None = None
     effect: Callable[[Any, tuple[Variable, ...], Any], None] | None = None
     in_training_only: bool = False
+    if_ragged: Callable[[Any], bool] | None = None
 
 
 PYTHON_OPERATORS: dict[str, PythonOperator] = {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx_workbench.cntk.axis import axis_of
-from onnx_workbench.cntk.ops.elementwise import minus, not_equal
+from onnx_workbench.cntk.axis import Axis, axis_of
+from onnx_workbench.cntk.ops.elementwise import equal, greater_equal, minus, not_equal
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type
-from onnx_workbench.cntk.ops.reductions import argmax, hardmax
+from onnx_workbench.cntk.ops.reductions import _one_reduction, hardmax
 from onnx_workbench.cntk.ops.tensors import times_transpose
 from onnx_workbench.cntk.variables import Constant
 
@@ -22,7 +22,10 @@ def classification_error(
     topN: int = 1,
     name: str = "",
 ) -> Function:
-    """Return 1 for each sample whose greatest outputs do not hold the target's class, else 0."""
+    """Return 1 for each sample whose greatest outputs do not hold the target's class, else 0.
+
+    Along another axis than the last: the share of those places whose greatest output is not where the target has its 1.
+    """
     found = axis_of(axis)
     if topN != 1:
         count = Constant(topN, dtype=data_type(output_vector, target_vector))
@@ -31,7 +34,9 @@ def classification_error(
     def build(x: Any, t: Any) -> Function:
         if found is None or found.static_axis_index(False) == -1:
             return minus(1, times_transpose(hardmax(x), t))  # type: ignore[no-any-return]
-        return not_equal(argmax(x, axis=found), argmax(t, axis=found))  # type: ignore[no-any-return]
+        guess = equal(x, _one_reduction("Max", x, [found]))
+        wrong = _one_reduction("Sum", not_equal(t, guess), [found])
+        return _one_reduction("Mean", greater_equal(wrong, 1), [Axis.all_static_axes()])
 
     return as_block_of("ClassificationError", build, [output_vector, target_vector], name)
 

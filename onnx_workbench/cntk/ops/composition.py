@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.functions import Function, block, composite, primitive
 from onnx_workbench.cntk.ops.operands import apply, operand
 
@@ -30,16 +29,8 @@ def outputs_of(values: tuple[Any, ...]) -> list[Any]:
 
 
 def combine(*operands: Any, name: str = "") -> Function:
-    """Return a Function with the outputs of several, or one that ends at the given outputs.
-
-    Raises
-    ------
-    ValueError
-        If the same output is given twice.
-    """
+    """Return a Function with the outputs of several, or one that ends at the given outputs."""
     found = outputs_of(operands)
-    if len(set(found)) != len(found):
-        raise CntkValueError(f"combine: an output is given more than once: {', '.join(map(str, found))}")
     return composite(primitive("Combine", found, name=name))
 
 

@@ -418,3 +418,36 @@ def training_a_convolutional_network(C):
         found["loss %d" % step] = trainer.previous_minibatch_loss_average
     found["evaluated"] = z.eval({x: data})
     return found
+
+
+@case
+def classification_error_along_axes(C):
+    """Count wrong places along each axis; ties and targets that are no one-hot vectors are wrong."""
+    x, t = (C.input_variable((2, 4), needs_gradient=True) for _ in range(2))
+    outputs = np.array([[[1, 2, 3, 4], [1, 5, 3, 4]], [[1, 2, 2, 0], [1, 5, 3, 4]]], np.float32)
+    targets = np.array([[[0, 1, 0, 0], [0, 1, 0, 0]], [[0, 0, 1, 0], [0, 0.5, 0.5, 0]]], np.float32)
+    found = {}
+    for axis in (0, 1, -1, -2):
+        error = C.classification_error(x, t, axis=axis)
+        found["values along %d" % axis] = error.eval({x: outputs, t: targets})
+        gradients = error.grad({x: outputs, t: targets}, [x, t])
+        for name, one in (("output", x), ("target", t)):
+            found["gradient of the %s along %d" % (name, axis)] = gradients[one]
+    return found
+
+
+@case
+def reductions_over_ragged_batches(C):
+    """Reduce everything in a batch of sequences of different lengths, between other operators."""
+    x = C.sequence.input_variable(2, needs_gradient=True, dtype=np.float64)
+    w = C.parameter(2, init=np.array([1.5, -0.5]), dtype=np.float64)
+    data, found = [one.astype(np.float64) + 0.5 for one in rows(3, 1, 2)], {}
+    for kind in ("sum", "mean", "max", "min", "prod", "log_sum_exp"):
+        reduced = getattr(C, "reduce_" + kind)(C.exp(x) * w, axis=C.Axis.all_axes())
+        result = reduced * 2
+        found[kind] = result.eval({x: data})
+        gradients = result.grad({x: data}, wrt=[x, w])
+        found[kind + ": gradient of w"] = gradients[w]
+        for number, one in enumerate(gradients[x]):
+            found["%s: gradient %d" % (kind, number)] = one
+    return found
