@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.inference import axes, reshaping, shapes  # noqa: F401 - they register their rules
 from onnx_workbench.cntk.inference.registry import AXES, ELEMENTWISE, SHAPES, Shape, broadcast, joined_axes
 from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
@@ -30,7 +30,7 @@ def infer(function: Any, *, lenient: int) -> bool:
     if "outputShapes" in function.attributes:
         return _infer_onnx_node(function)
     found = _shapes_of(function, lenient=lenient)
-    dynamic = _axes_of(function, lenient=lenient)
+    dynamic = _axes_of(function)
     dtype = _dtype_of(function)
     gradient = any(operand.needs_gradient for operand in function.inputs)
     changed = False
@@ -90,13 +90,15 @@ def _dtype_of(function: Any) -> Any:
 def _shapes_of(function: Any, *, lenient: int) -> list[Shape]:
     operands = function.inputs
     name = function.op_name
-    if name in _SCALAR:
+    if name in _SCALAR and not (name == "CosDistance" and not all(is_known(one.shape) for one in operands)):
         return [()]
     if name != "Times" and any(not is_known(one.shape) for one in operands):
         known = [
             one for one in operands if is_known(one.shape) and (lenient > 1 or math.prod(one.shape) != 1)
         ]
-        if not (lenient and name in ELEMENTWISE and known):
+        # An operand with dynamic axes tells what the others are; a weight alone does not.
+        told = lenient or any(one.dynamic_axes and one.dynamic_axes != UNKNOWN_AXES for one in operands)
+        if not (told and name in ELEMENTWISE and known):
             return [UNKNOWN_SHAPE] * len(function._made)
         return [broadcast(name, known)]
     rule = SHAPES.get(name)
@@ -104,7 +106,7 @@ def _shapes_of(function: Any, *, lenient: int) -> list[Shape]:
     return found if isinstance(found, list) else [found]
 
 
-def _axes_of(function: Any, *, lenient: int) -> tuple[Axis, ...]:
+def _axes_of(function: Any) -> tuple[Axis, ...]:
     if function.op_name in AXES:
         return AXES[function.op_name](function)
-    return joined_axes(function.inputs, lenient=lenient)
+    return joined_axes(function.inputs)

@@ -39,11 +39,11 @@ def axes(*op_names: str) -> Callable[[Callable[[Any], tuple[Axis, ...]]], Callab
     return register
 
 
-def joined_axes(operands: Any, *, lenient: int = 0) -> tuple[Axis, ...]:
+def joined_axes(operands: Any) -> tuple[Axis, ...]:
     """Return the dynamic axes of something made of several operands: the most that one of them has."""
     unknown = any(one.dynamic_axes == UNKNOWN_AXES for one in operands)
     known = [one.dynamic_axes for one in operands if one.dynamic_axes != UNKNOWN_AXES]
-    if unknown and not (lenient and any(known)):
+    if unknown and not any(known):
         return UNKNOWN_AXES
     longest: tuple[Axis, ...] = max(known, key=len, default=())
     for one in known:

@@ -39,6 +39,28 @@ def functions(C):
     ]  # fmt: skip
 
 
+def unfinished(C):
+    """Return operators on something known and a placeholder: what can be told of their outputs already."""
+    v, s, narrow = (
+        C.input_variable(3, name="v"),
+        C.sequence.input_variable(3, name="s"),
+        C.input_variable((1,)),
+    )
+    weight, constant = C.parameter((3,), init=1), C.constant(np.ones(3))
+
+    def gap():
+        return C.placeholder(name="p")
+
+    return [
+        C.minus(gap(), v), C.less(v, gap()), C.pow(v, gap()), C.element_select(gap(), v, v), C.clip(v, gap(), 1.0),
+        C.splice(v, gap()), gap() + weight, gap() * constant, gap() + gap(), C.element_max(v, gap()),
+        C.times(v, gap()), C.element_divide(v, gap()), C.cross_entropy_with_softmax(v, gap()),
+        C.squared_error(v, gap()), narrow + gap(), C.relu(v + gap()), C.input_variable((C.FreeDimension,)) + gap(),
+        C.sequence.broadcast_as(v, gap()), C.reconcile_dynamic_axes(v, gap()), C.gather(gap(), v), (v + gap()) + s,
+        C.cosine_distance(v, gap()), v + gap() + weight, C.layers.Dense(2)(v + gap()), C.plus(v, gap(), v),
+    ]  # fmt: skip
+
+
 def others(C):
     """Return variables, axes and devices."""
     x, s = C.input_variable((3, 4), name="x"), C.sequence.input_variable(3, name="s")
@@ -54,5 +76,5 @@ def others(C):
 
 def texts(C):
     """Return what `repr` and `str` give."""
-    found = functions(C) + others(C)
+    found = functions(C) + unfinished(C) + others(C)
     return [[without_counters(repr(one)), without_counters(str(one))] for one in found]
