@@ -81,10 +81,8 @@ class Recorder:
             if (inner := _CONTROL_FLOW.get(operation.name())) is not None:
                 with mode:
                     return inner(*args, **kwargs)
-        elif (
-            operation is torch.ops.aten.lift_fresh.default
-        ):  # a number that the program writes: exports copy it
-            result = torch.ops.aten.alias(args[0])
+        elif operation is torch.ops.aten.lift_fresh.default:
+            result = torch.ops.aten.alias(args[0])  # a number that the program writes, and exports copy
             self._record(operation, args, kwargs, result, label="clone")
             return result
         elif (apart := decomposition(operation)) is not None:
@@ -134,7 +132,7 @@ class Recorder:
                 _is_view(function),
                 self._module_path(),
                 self._line,
-                result if is_random else None,
+                _mapped(result, lambda tensor: tensor.clone()) if is_random else None,
             )
         )
 
@@ -178,13 +176,11 @@ class Recorder:
         if number is not None or tensor in self._constants:
             return None if number is None else int(number)
         storage = _storage(tensor)
-        if (
-            storage not in self._constant_storages
-            and (alias := self._same_place(tensor, storage)) is not None
-        ):
+        if not storage or storage in self._constant_storages:
+            return None
+        if (alias := self._same_place(tensor, storage)) is not None:
             self._numbers[tensor] = number = self._numbers[alias]
-            return int(number)
-        return None
+        return None if number is None else int(number)
 
     def _same_place(self, tensor: Any, storage: int) -> Any:
         return next(

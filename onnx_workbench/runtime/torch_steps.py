@@ -190,10 +190,11 @@ def _as_tensor(value: Any, dtype: Any) -> Any:
 
 
 def _as_array(tensor: Any) -> NDArray[Any] | None:
-    """Return a tensor as an array that shares its memory; bfloat16, which numpy lacks, as float32."""
+    """Return a tensor as an array that shares its memory; what numpy lacks, bfloat16 and sparse ones, otherwise."""
     import torch
 
     if not isinstance(tensor, torch.Tensor):
         return np.asarray(tensor) if isinstance(tensor, (bool, int, float)) else None
+    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())

@@ -246,9 +246,8 @@ def _export_program(
             if program is None:
                 raise ExportError(f"torch exported nothing for {name}.")
             program.model.graph.name = name
-            program.save(
-                folder / "model.onnx", external_data=True
-            )  # in one file, it would hold all weights twice
+            # Written into one file, all weights would be in memory twice more.
+            program.save(folder / "model.onnx", external_data=True)
         opened = read_path(folder / "model.onnx")
     except _FAULTS as error:
         shutil.rmtree(folder, ignore_errors=True)
