@@ -81,7 +81,8 @@ def view(
         The same from arrays that are there already, such as ``trace(...).arrays``: arrays by value name, of one run.
     collapsed
         Whether modules of the source framework begin closed, each as one box; a click on its ``+`` opens it. None
-        closes those of graphs of more than 300 nodes. It needs a file that tells the modules, as PyTorch's do.
+        closes those of graphs of more than 300 nodes. It needs a file that tells the modules, as PyTorch's do, or
+        names with slashes or dots; a graph without is drawn whole.
     beside
         Another model, anything that ``open_model`` takes: both are shown side by side, each node with its
         counterpart, and what differs between them is marked. Nodes are matched by what they compute; names may differ.
