@@ -271,7 +271,7 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
         tuple(v.name for v in walk.verdicts if v.twin is None and v.step.index in floats),
         tuple(notes),
         walk.complete,
-        tuple(verdict for verdict in walk.verdicts if verdict.failed),
+        tuple(v for v in walk.verdicts if blamed and (v.failed or v.is_doubtful)),
         tested,
     )
 

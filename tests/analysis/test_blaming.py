@@ -107,7 +107,7 @@ def test_a_bias_that_a_normalization_hides_is_seen_where_it_is_added(dynamo):
 
 
 @BOTH
-def test_errors_below_half_precision_are_told_from_rounding_by_a_fresh_export(dynamo):
+def test_errors_below_half_precision_are_told_from_rounding_by_a_fresh_export(dynamo, tmp_path):
     network, x = made(Perceptron, torch.float16), drawn(4, 5, 12, dtype=torch.float16)
     proto = exported(network, x, dynamo=dynamo)
     assert ow.compare(proto, network, x.numpy()).passed
@@ -116,8 +116,10 @@ def test_errors_below_half_precision_are_told_from_rounding_by_a_fresh_export(dy
         pytest.skip("this exporter writes GELU in parts")
     del gelu[0].attribute[:]
     gelu[0].attribute.append(helper.make_attribute("approximate", "tanh"))
-    (blame,) = ow.compare(proto, network, x.numpy()).blamed
+    found = ow.compare(proto, network, x.numpy())
+    (blame,) = found.blamed
     assert blame.key == gelu[0].output[0]
+    assert found.replay(tmp_path).is_file()
     assert blame.own_error < 2e-3  # two units in the last place, of the largest number
     assert "fresh export" in blame.why
 
