@@ -30,6 +30,14 @@ def check_filter(
         raise NotImplementedError(f"{kind}: sharing option currently must be True")
 
 
+def check_window(kind: str, filter_shape: Any, rank: int) -> None:
+    """Refuse a window of more axes than the layer has."""
+    given = len(as_tuple(filter_shape))
+    if given > rank or given < rank == 1:
+        example = f" or a {rank}D tuple, e.g. 3 or ({','.join('3' * rank)})" if rank > 1 else ""
+        raise ValueError(f"{kind}: filter_shape must be a scalar{example}; got {filter_shape!r}.")
+
+
 def _check_groups(groups: int) -> None:
     if groups <= 0:
         raise ValueError(f"Convolution: groups must be strictly positive, i.e. groups > 0; got {groups}.")
@@ -250,59 +258,41 @@ def Convolution1D(
     options = options_of(
         Convolution1D, activation=activation, init=init, pad=pad, bias=bias, init_bias=init_bias
     )
-    if len(as_tuple(filter_shape)) != 1:
-        raise ValueError(f"Convolution1D: filter_shape must be a scalar; got {filter_shape!r}.")
+    check_window("Convolution1D", filter_shape, 1)
     return _of_rank(1, filter_shape, num_filters, options, strides, reduction_rank, dilation, 1, name)
 
 
-def Convolution2D(
-    filter_shape: Any,
-    num_filters: Any = None,
-    activation: Any = default_override_or(identity),
-    init: Any = default_override_or(glorot_uniform()),
-    pad: Any = default_override_or(False),
-    strides: Any = 1,
-    bias: Any = default_override_or(True),
-    init_bias: Any = default_override_or(0),
-    reduction_rank: int = 1,
-    dilation: Any = 1,
-    groups: int = 1,
-    name: str = "",
-) -> Any:
-    """Return a convolution of pictures; one number is a square window."""
-    options = options_of(
-        Convolution2D, activation=activation, init=init, pad=pad, bias=bias, init_bias=init_bias
-    )
-    if len(as_tuple(filter_shape)) > 2:
-        raise ValueError(
-            f"Convolution2D: filter_shape must be a scalar or a 2D tuple, e.g. 3 or (3,3); got {filter_shape!r}."
+def _of_rank_or_number(rank: int, what: str) -> Any:
+    """Return the layer for windows of one rank, where one number is as long along each axis."""
+    kind = f"Convolution{rank}D"
+
+    def layer(
+        filter_shape: Any,
+        num_filters: Any = None,
+        activation: Any = default_override_or(identity),
+        init: Any = default_override_or(glorot_uniform()),
+        pad: Any = default_override_or(False),
+        strides: Any = 1,
+        bias: Any = default_override_or(True),
+        init_bias: Any = default_override_or(0),
+        reduction_rank: int = 1,
+        dilation: Any = 1,
+        groups: int = 1,
+        name: str = "",
+    ) -> Any:
+        options = options_of(layer, activation=activation, init=init, pad=pad, bias=bias, init_bias=init_bias)
+        check_window(kind, filter_shape, rank)
+        return _of_rank(
+            rank, filter_shape, num_filters, options, strides, reduction_rank, dilation, groups, name
         )
-    return _of_rank(2, filter_shape, num_filters, options, strides, reduction_rank, dilation, groups, name)
+
+    layer.__name__ = layer.__qualname__ = kind
+    layer.__doc__ = f"Return a convolution of {what}"
+    return layer
 
 
-def Convolution3D(
-    filter_shape: Any,
-    num_filters: Any = None,
-    activation: Any = default_override_or(identity),
-    init: Any = default_override_or(glorot_uniform()),
-    pad: Any = default_override_or(False),
-    strides: Any = 1,
-    bias: Any = default_override_or(True),
-    init_bias: Any = default_override_or(0),
-    reduction_rank: int = 1,
-    dilation: Any = 1,
-    groups: int = 1,
-    name: str = "",
-) -> Any:
-    """Return a convolution of volumes; one number is a cube."""
-    options = options_of(
-        Convolution3D, activation=activation, init=init, pad=pad, bias=bias, init_bias=init_bias
-    )
-    if len(as_tuple(filter_shape)) > 3:
-        raise ValueError(
-            f"Convolution3D: filter_shape must be a scalar or a 3D tuple, e.g. 3 or (3,3,3); got {filter_shape!r}."
-        )
-    return _of_rank(3, filter_shape, num_filters, options, strides, reduction_rank, dilation, groups, name)
+Convolution2D = _of_rank_or_number(2, "pictures; one number is a square window.")
+Convolution3D = _of_rank_or_number(3, "volumes; one number is a cube.")
 
 
 def _of_rank(

@@ -7,7 +7,7 @@ from typing import Any
 from onnx_workbench.cntk.default_options import default_override_or, options_of
 from onnx_workbench.cntk.initializer import glorot_uniform
 from onnx_workbench.cntk.layers.blocks import identity
-from onnx_workbench.cntk.layers.convolution import check_filter, with_new_axes
+from onnx_workbench.cntk.layers.convolution import check_filter, check_window, with_new_axes
 from onnx_workbench.cntk.layers.shapes import INFERRED, as_tuple, ranked, spread
 from onnx_workbench.cntk.ops import convolution_transpose
 from onnx_workbench.cntk.ops.functions import BlockFunction
@@ -90,121 +90,54 @@ def ConvolutionTranspose(
     return convolve_transposed
 
 
-def ConvolutionTranspose1D(
-    filter_shape: Any,
-    num_filters: Any,
-    activation: Any = default_override_or(identity),
-    init: Any = default_override_or(glorot_uniform()),
-    pad: Any = default_override_or(False),
-    strides: Any = 1,
-    bias: Any = default_override_or(True),
-    init_bias: Any = default_override_or(0),
-    output_shape: Any = None,
-    reduction_rank: int = 1,
-    dilation: Any = 1,
-    name: str = "",
-) -> Any:
-    """Return a transposed convolution along one axis."""
-    options = options_of(
-        ConvolutionTranspose1D,
-        activation=activation,
-        init=init,
-        pad=pad,
-        bias=bias,
-        init_bias=init_bias,
-        output_shape=output_shape,
-    )
-    if len(as_tuple(filter_shape)) != 1:
-        raise ValueError(f"ConvolutionTranspose1D: filter_shape must be a scalar; got {filter_shape!r}.")
-    return _of_rank(1, filter_shape, num_filters, options, strides, reduction_rank, dilation, name)
+def _of_rank(rank: int, what: str) -> Any:
+    """Return the layer for windows of one rank, where one number is as long along each axis."""
+    kind = f"ConvolutionTranspose{rank}D"
 
-
-def ConvolutionTranspose2D(
-    filter_shape: Any,
-    num_filters: Any,
-    activation: Any = default_override_or(identity),
-    init: Any = default_override_or(glorot_uniform()),
-    pad: Any = default_override_or(False),
-    strides: Any = 1,
-    bias: Any = default_override_or(True),
-    init_bias: Any = default_override_or(0),
-    output_shape: Any = None,
-    reduction_rank: int = 1,
-    dilation: Any = 1,
-    name: str = "",
-) -> Any:
-    """Return a transposed convolution of pictures; one number is a square window."""
-    options = options_of(
-        ConvolutionTranspose2D,
-        activation=activation,
-        init=init,
-        pad=pad,
-        bias=bias,
-        init_bias=init_bias,
-        output_shape=output_shape,
-    )
-    if len(as_tuple(filter_shape)) > 2:
-        raise ValueError(
-            "ConvolutionTranspose2D: filter_shape must be a scalar or a 2D tuple, e.g. 3 or (3,3); "
-            f"got {filter_shape!r}."
+    def layer(
+        filter_shape: Any,
+        num_filters: Any,
+        activation: Any = default_override_or(identity),
+        init: Any = default_override_or(glorot_uniform()),
+        pad: Any = default_override_or(False),
+        strides: Any = 1,
+        bias: Any = default_override_or(True),
+        init_bias: Any = default_override_or(0),
+        output_shape: Any = None,
+        reduction_rank: int = 1,
+        dilation: Any = 1,
+        name: str = "",
+    ) -> Any:
+        activation, init, pad, bias, init_bias, output_shape = options_of(
+            layer,
+            activation=activation,
+            init=init,
+            pad=pad,
+            bias=bias,
+            init_bias=init_bias,
+            output_shape=output_shape,
         )
-    return _of_rank(2, filter_shape, num_filters, options, strides, reduction_rank, dilation, name)
-
-
-def ConvolutionTranspose3D(
-    filter_shape: Any,
-    num_filters: Any,
-    activation: Any = default_override_or(identity),
-    init: Any = default_override_or(glorot_uniform()),
-    pad: Any = default_override_or(False),
-    strides: Any = 1,
-    bias: Any = default_override_or(True),
-    init_bias: Any = default_override_or(0),
-    output_shape: Any = None,
-    reduction_rank: int = 1,
-    dilation: Any = 1,
-    name: str = "",
-) -> Any:
-    """Return a transposed convolution of volumes; one number is a cube."""
-    options = options_of(
-        ConvolutionTranspose3D,
-        activation=activation,
-        init=init,
-        pad=pad,
-        bias=bias,
-        init_bias=init_bias,
-        output_shape=output_shape,
-    )
-    if len(as_tuple(filter_shape)) > 3:
-        raise ValueError(
-            "ConvolutionTranspose3D: filter_shape must be a scalar or a 3D tuple, e.g. 3 or (3,3,3); "
-            f"got {filter_shape!r}."
+        check_window(kind, filter_shape, rank)
+        return ConvolutionTranspose(
+            spread((0,) * rank, filter_shape, "filter_shape"),
+            num_filters,
+            activation=activation,
+            init=init,
+            pad=pad,
+            strides=strides,
+            bias=bias,
+            init_bias=init_bias,
+            output_shape=output_shape,
+            reduction_rank=reduction_rank,
+            dilation=dilation,
+            name=name,
         )
-    return _of_rank(3, filter_shape, num_filters, options, strides, reduction_rank, dilation, name)
+
+    layer.__name__ = layer.__qualname__ = kind
+    layer.__doc__ = f"Return a transposed convolution {what}"
+    return layer
 
 
-def _of_rank(
-    rank: int,
-    filter_shape: Any,
-    num_filters: Any,
-    options: tuple[Any, ...],
-    strides: Any,
-    reduction_rank: int,
-    dilation: Any,
-    name: str,
-) -> Any:
-    activation, init, pad, bias, init_bias, output_shape = options
-    return ConvolutionTranspose(
-        spread((0,) * rank, filter_shape, "filter_shape"),
-        num_filters,
-        activation=activation,
-        init=init,
-        pad=pad,
-        strides=strides,
-        bias=bias,
-        init_bias=init_bias,
-        output_shape=output_shape,
-        reduction_rank=reduction_rank,
-        dilation=dilation,
-        name=name,
-    )
+ConvolutionTranspose1D = _of_rank(1, "along one axis.")
+ConvolutionTranspose2D = _of_rank(2, "of pictures; one number is a square window.")
+ConvolutionTranspose3D = _of_rank(3, "of volumes; one number is a cube.")

@@ -93,7 +93,26 @@ def apply(
     """Return the graph of one operator on some operands."""
     found = operands(*values)
     _check_dtypes(op_name, found)
+    if op_name in _RECONCILED and len(found) == 2:
+        found = _reconciled(*found)
     return composite(primitive(op_name, found, attributes, name, outputs=outputs))
+
+
+# Operators of two operands that CNTK gives the same dynamic axes first, by a node of its own.
+_RECONCILED = {
+    "Plus", "Minus", "ElementTimes", "LogPlus", "Pow", "Equal", "NotEqual", "Less", "LessEqual", "Greater",
+    "GreaterEqual", "CosDistance", "Times", "TransposeTimes",
+}  # fmt: skip
+
+
+def _reconciled(left: Variable, right: Variable) -> list[Variable]:
+    """Return both operands with the dynamic axes of the one that has more, unless one has none at all."""
+    counts = len(left._axes), len(right._axes)
+    if counts[0] == counts[1] or not all(counts):
+        return [left, right]
+    if counts[0] < counts[1]:
+        return [primitive("ReconcileDynamicAxis", [left, right]).output, right]
+    return [left, primitive("ReconcileDynamicAxis", [right, left]).output]
 
 
 def as_block_of(op_name: str, build: Any, values: list[Any], name: str = "") -> Function:

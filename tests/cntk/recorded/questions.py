@@ -3,6 +3,8 @@
 `make_question_answers.py`, run by the real one, records what it says; `test_questions_against_cntk.py` asks ours.
 """
 
+import re
+
 import numpy as np
 
 ROWS = np.array([[0, 0], [-2, 2], [1, 3]], np.float32)
@@ -41,6 +43,15 @@ QUESTIONS = {
     "axis after the first step": "str(C.sequence.slice(s, 1, 0))",
     "axis before the last steps": "str(C.sequence.slice(s, 0, -2))",
     "axis of a slice": "str(C.sequence.slice(s, 1, 3))",
+    "sequence plus sample": "tree(s + b)",
+    "sample minus sequence": "tree(b - s)",
+    "sequence times open placeholder": "tree(s * p)",
+    "sample plus open placeholder": "tree(b + p)",
+    "sequence and sample in a cosine": "tree(C.cosine_distance(s, b))",
+    "sequence plus sample, computed": "(s + b).eval({s: RAGGED, b: np.array([[1, 2, 3], [4, 5, 6]], np.float32)})",
+    "gradient through sequence times sample": "(s * b).grad({s: RAGGED, b: np.array([[1, 2, 3], [4, 5, 6]], np.float32)}, [b])",
+    "recurrence by hand": "tree(by_hand(C, s))",
+    "recurrence by hand, computed": "by_hand(C, s).eval({s: RAGGED})",
     # Value
     "no NumPy": "(x + 1).eval(ROWS, as_numpy=False)",
     "no NumPy, the numbers": "(x + 1).eval(ROWS, as_numpy=False).asarray()",
@@ -58,6 +69,16 @@ QUESTIONS = {
 }
 
 
+COUNTED = re.compile(r"(?<=[A-Za-z])\d+(?=\b|_)")
+
+
+def by_hand(C, s):
+    """Return a recurrence as old tutorials write it."""
+    state = C.placeholder(name="state")
+    step = s + 0.5 * state
+    return step.replace_placeholders({state: C.sequence.past_value(step)})
+
+
 def namespace(C):
     """Return what the questions speak of."""
     return {
@@ -68,7 +89,12 @@ def namespace(C):
         "x": C.input_variable(2, needs_gradient=True, name="x"),
         "w": C.input_variable((3, 4, 5), name="w"),
         "s": C.sequence.input_variable(3, name="s"),
+        "b": C.input_variable(3, needs_gradient=True, name="b"),
         "p": C.placeholder(name="p"),
+        "tree": lambda model: COUNTED.sub(
+            "", " | ".join(map(str, C.logging.depth_first_search(model, lambda node: True)))
+        ),
+        "by_hand": by_hand,
         "scalar": C.input_variable((), name="scalar"),
     }
 
