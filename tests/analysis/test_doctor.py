@@ -531,3 +531,18 @@ def test_the_table_shows_the_input_as_given_however_far_behind():
     assert "slip 5" in text
     assert "slip 6" not in text
     assert "as given" in text
+
+
+def test_of_one_picture_that_several_corrections_mend_none_is_said_to_be_missing():
+    from onnx_workbench.training.shipped_model import SIGNS_MODEL
+
+    proto = ow.open_model(SIGNS_MODEL).to_proto()
+    del proto.metadata_props[:]
+    data = training.signs()
+    picture = (data.test_images[:1].transpose(0, 3, 1, 2) / 255).astype(np.float32)  # it takes -1..1
+    wanted = data.labels[data.test_labels[0]]
+    found = ow.doctor(proto, picture, wanted, labels=data.labels)
+    mended = ow.run(proto, (picture - np.float32(0.5)) / np.float32(0.5))["logits"]
+    assert data.labels[int(mended.argmax())] == wanted  # so that there is a correction, whatever is said
+    assert "come out of no correction" not in str(found)
+    assert "which is not clear" in str(found)

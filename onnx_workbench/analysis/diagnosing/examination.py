@@ -241,6 +241,15 @@ class _Judge:
         hits, count = self._right(best)
         return 2 * hits < count
 
+    def _unexplained(self, how: str) -> str:
+        """Return why nothing is decided: no correction leads to the expected labels, or several do."""
+        if all(self._is_unexplained(trial) for trial in self.trials.ranked):
+            return _UNEXPLAINED
+        return (
+            f"{how}, the expected label does not come out; corrections lead to it, and which is not clear. "
+            + (self._what_would())
+        )
+
     @property
     def given_is_array(self) -> bool:
         return self.given.array is not None
@@ -266,7 +275,7 @@ class _Judge:
         if self.trials.targets is None:
             return "well", f"{how}, nothing speaks for a slip."
         if self._is_unexplained(best):
-            return "undecided", _UNEXPLAINED
+            return "undecided", self._unexplained(how)
         hits, count = self._right(best)
         what = "the picture gets" if count == 1 else f"{hits} of {count} pictures get"
         return "well", f"{how}, {what} the expected label."
