@@ -269,13 +269,18 @@ class _Matching:
 def _only_of_their_kind(
     ones: Sequence[Node | None], others: Sequence[Node | None]
 ) -> Iterator[tuple[Node, Node]]:
-    """Yield the nodes of two short lists that are the only ones of their operator in each."""
-    for a in ones:
-        if a is None or sum(node is not None and node.label == a.label for node in ones) > 1:
-            continue
-        found = [node for node in others if node is not None and node.label == a.label]
-        if len(found) == 1:
-            yield a, found[0]
+    """Yield the nodes of two lists that are the only ones of their operator in each."""
+    kinds: list[dict[str, list[Node]]] = []
+    for nodes in (ones, others):
+        kind: dict[str, list[Node]] = defaultdict(list)
+        for node in nodes:
+            if node is not None:
+                kind[node.label].append(node)
+        kinds.append(kind)
+    for label, alike in kinds[0].items():
+        found = kinds[1].get(label, [])
+        if len(alike) == len(found) == 1:
+            yield alike[0], found[0]
 
 
 def _group_before(side: Side, index: int, known: Pairs, taken: set[int]) -> set[int]:

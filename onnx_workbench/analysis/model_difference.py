@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from onnx import defs
+from onnx import TensorProto, defs, numpy_helper
 
 from onnx_workbench.analysis.graph_matching import COMMUTATIVE, Side, match_nodes
 from onnx_workbench.core.errors import WorkbenchError
@@ -248,8 +248,23 @@ def _attribute_differences(
                 next(attribute.t for attribute in node.proto.attribute if attribute.name == name)
                 for node in (a, b)
             ]
-            if contents[0].raw_data != contents[1].raw_data or one.shape != other.shape:
+            if not _same_contents(*contents):
                 yield clean_text(name, limit=40), (_tensor_type(one), _tensor_type(other))
+
+
+def _same_contents(one: TensorProto, other: TensorProto) -> bool:
+    """Tell whether two tensors of attributes are the same, however they are stored."""
+    if (one.data_type, one.dims) != (other.data_type, other.dims):
+        return False
+    if TensorProto.EXTERNAL in (one.data_location, other.data_location):  # where it lies says nothing
+        return one.data_location == other.data_location
+    if one.data_type == TensorProto.STRING:
+        return list(one.string_data) == list(other.string_data)
+    try:
+        arrays = [numpy_helper.to_array(each) for each in (one, other)]
+    except (ValueError, TypeError):  # spoilt: no array can be made of it
+        return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
+    return arrays[0].tobytes() == arrays[1].tobytes()
 
 
 def _defaults(node: Node, model: Model) -> dict[str, object]:

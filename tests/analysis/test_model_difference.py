@@ -12,7 +12,7 @@ import pytest
 from onnx import helper, numpy_helper, version_converter
 from tiny_models import model
 
-from onnx_workbench.analysis.graph_matching import Side, match_nodes
+from onnx_workbench.analysis.graph_matching import Side, _only_of_their_kind, match_nodes
 from onnx_workbench.analysis.model_difference import model_difference
 from onnx_workbench.sources.open import open_model
 
@@ -217,3 +217,53 @@ def test_files_that_are_gone_are_told_and_stop_nothing(tmp_path: Path):
     next(one for one in tmp_path.iterdir() if one != path).unlink()
     told = model_difference(first, open_model(model(body, w=large))).changed[0].differences["w"]
     assert "a.onnx" in told[0] or "missing" in told[0] or "not there" in told[0]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_tensor_in_an_attribute_is_compared_however_it_is_stored(raw):
+    def filled(number: float, *, raw: bool):
+        content = np.float32([number])
+        stored = content.tobytes() if raw else content
+        tensor = helper.make_tensor("any", onnx.TensorProto.FLOAT, [1], stored, raw=raw)
+        node = helper.make_node("ConstantOfShape", ["sizes"], ["y"], value=tensor)
+        sizes = helper.make_tensor_value_info("sizes", onnx.TensorProto.INT64, [2])
+        y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, None])
+        return open_model(helper.make_model(helper.make_graph([node], "g", [sizes], [y])))
+
+    (told,) = model_difference(filled(1, raw=raw), filled(2, raw=raw)).changed
+    assert list(told.differences) == ["value"]
+    assert model_difference(filled(1, raw=raw), filled(1, raw=not raw)).same
+
+
+def test_the_inputs_of_a_very_wide_sum_are_looked_at_a_few_times_each():
+    looks = 0
+
+    class Looked:
+        def __init__(self, label: str) -> None:
+            self._label = label
+
+        @property
+        def label(self) -> str:
+            nonlocal looks
+            looks += 1
+            return self._label
+
+    wide = [[Looked(f"Op{at}") for at in order] for order in (range(500), reversed(range(500)))]
+    pairs = list(_only_of_their_kind(*wide))
+    assert [(one._label, other._label) for one, other in pairs] == [(f"Op{at}",) * 2 for at in range(500)]
+    assert looks < 10 * 500
+    assert not list(_only_of_their_kind([Looked("Relu"), Looked("Relu"), None], [Looked("Relu")]))
+
+
+def test_texts_in_an_attribute_are_compared():
+    def texts(word: str):
+        tensor = helper.make_tensor("any", onnx.TensorProto.STRING, [1], [word.encode()])
+        node = helper.make_node("Words", ["x"], ["y"], domain="own", value=tensor)
+        x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+        return open_model(helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=opsets))
+
+    assert model_difference(texts("one"), texts("one")).same
+    assert [list(told.differences) for told in model_difference(texts("one"), texts("two")).changed] == [
+        ["value"]
+    ]
