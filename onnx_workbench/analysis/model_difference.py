@@ -263,8 +263,8 @@ def _same_contents(one: TensorProto, other: TensorProto) -> bool:
     try:
         arrays = [numpy_helper.to_array(each) for each in (one, other)]
     except (ValueError, TypeError):  # spoilt: no array can be made of it
-        return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
-    return arrays[0].tobytes() == arrays[1].tobytes()
+        return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
+    return bool(arrays[0].tobytes() == arrays[1].tobytes())
 
 
 def _defaults(node: Node, model: Model) -> dict[str, object]:
