@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onnx_workbench.analysis.pairing import Pairing, Verdict
+from onnx_workbench.analysis.pairing import Pairing
+from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.runtime.onnx_steps import OnnxSteps

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from onnx_workbench.analysis.blaming import Blame, blames, float_steps, looked_into, walk_through
-from onnx_workbench.analysis.pairing import Verdict
 from onnx_workbench.analysis.replay import write_replay
 from onnx_workbench.analysis.step_sources import example_inputs, opened, steps_of, title_of
+from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import InputError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
 from onnx_workbench.core.model import Model, as_model

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_workbench.analysis.pairing import Verdict
+from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import NameNotFoundError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text
