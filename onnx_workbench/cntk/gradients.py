@@ -127,19 +127,21 @@ def _through_graph(
     given: tuple[Variable, ...],
 ) -> tuple[Found, Found]:
     """Follow roots back through one piece of the graph; outputs may be its leaves."""
-    leaves = [one for one in outputs if not one.is_output or one in given]
+    leaves = {one: one for one in outputs if not one.is_output or one in given}
     computed = tuple(one for one in outputs if one not in leaves)
     found: Found = {}
     values: Found = {}
     if computed:
         program = prepared(function, computed, batch, given, numbers=False)
-        found, values = _follow_back(program, batch, roots, wanted)
-    for leaf in leaves:
-        values[leaf] = leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]
-        if leaf in roots:
-            found[leaf] = added(
-                found.get(leaf), _ones_like(values[leaf]) if roots[leaf] is None else roots[leaf]
-            )
+        if program.model is None:  # blocks around what is known: their outputs are what it is
+            leaves |= {one: at for one, at in zip(computed, program.places, strict=True) if at in wanted}
+        if any(one not in leaves for one in computed):
+            found, values = _follow_back(program, batch, roots, wanted)
+    for output, leaf in leaves.items():
+        values[output] = leaf.value if isinstance(leaf, Parameter | Constant) else batch[leaf]
+        if output in roots:
+            gradient = _ones_like(values[output]) if roots[output] is None else roots[output]
+            found[leaf] = added(found.get(leaf), gradient)
     return {one: found[one] if one in found else _zeros_for(one, batch) for one in wanted}, values
 
 

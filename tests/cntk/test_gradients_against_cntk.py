@@ -81,3 +81,23 @@ def test_no_gradient_flows_where_it_is_stopped_and_none_is_asked_of_what_has_non
     state, _ = (x * 2).forward({x: ones})
     with pytest.raises(ValueError, match="keep_for_backward"):
         (x * 2).backward(state, ones, [x])
+
+
+@pytest.mark.parametrize(
+    ("reduction", "slope"),
+    [
+        ("reduce_sum", lambda x, _: np.ones_like(x)),
+        ("reduce_mean", lambda x, all_of: np.ones_like(x) / all_of.size),
+        ("reduce_max", lambda x, all_of: (x == all_of.max()).astype(x.dtype)),
+        ("reduce_log_sum_exp", lambda x, all_of: np.exp(x) / np.exp(all_of).sum()),
+        ("reduce_prod", lambda x, all_of: all_of.prod() / x),
+    ],
+)
+def test_what_is_reduced_over_all_steps_of_a_ragged_batch_has_the_gradient_of_calculus(reduction, slope):
+    x = C.sequence.input_variable((2, 2), needs_gradient=True)
+    step = np.arange(1, 5, dtype=np.float32).reshape(2, 2)
+    sequences = [np.stack([step, step - 0.5]), np.stack([step + 0.25])]
+    found = getattr(C, reduction)(x, axis=C.Axis.all_axes()).grad({x: sequences})
+    everything = np.concatenate([one.ravel() for one in sequences])
+    for gradient, sequence in zip(found, sequences, strict=True):
+        np.testing.assert_allclose(gradient, slope(sequence, everything), rtol=1e-5)
