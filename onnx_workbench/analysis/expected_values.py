@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ _AHEAD_STEPS = 40
 _AHEAD_BYTES = 96 << 20
 _LONGEST_WAY = 24
 _FEW = 64
+_NUMBERED = re.compile(r"(?:val_|_?to_copy_|onnx::[A-Za-z]+_)?\d+")
 
 
 class ExpectedValues:
@@ -105,6 +107,19 @@ class ExpectedValues:
         """Tell whether a value is computed in one step from values that have their twins."""
         writer = self._writer.get(name)
         return writer is None or all(read in self.done for read in writer.inputs)
+
+    def plays_the_part(self, name: str, step: Step, twins: Mapping[str, str]) -> bool:
+        """Tell whether a value of the same name is computed as a step computes its own, from the twins of its inputs.
+
+        Exporters number the values that have no name: two files of one module then use one number for different values.
+        """
+        writer = self._writer.get(name)
+        if writer is None or _NUMBERED.fullmatch(name) is None:
+            return True
+        known = [twins[read] for read in step.inputs if read in twins]
+        return (
+            writer.operator == step.operator and bool(known) and all(twin in writer.inputs for twin in known)
+        )
 
     def are_siblings(self, name: str, other: str) -> bool:
         """Tell whether two values are parts of one: written by one step, or taken out of the same."""

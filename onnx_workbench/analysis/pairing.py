@@ -125,11 +125,16 @@ class Pairing:
     def _pass_by(self, step: Step, name: str) -> Verdict:
         """Judge nothing where a step before could not be run; go on with the twin, if its name tells it."""
         verdict = Verdict(name, step, (), "")
-        twin = self._outputs.get(name, name)
-        expected = self.expected.value(twin) if self.expected.knows(twin) else None
+        twin, expected = self._by_name_alone(step, name)
         if expected is not None:
             self._confirm(name, twin, expected)
         return verdict
+
+    def _by_name_alone(self, step: Step, name: str) -> tuple[str, Array | None]:
+        """Return the twin that a name tells, and its value; None if it tells none."""
+        twin = self._outputs.get(name, name)
+        told = name in self._outputs or self.expected.plays_the_part(name, step, self.twins)
+        return twin, self.expected.value(twin) if told and self.expected.knows(twin) else None
 
     def _run_on_its_own(self, step: Step, written: dict[str, Any]) -> dict[str, Any]:
         if self.own is None:
@@ -174,8 +179,7 @@ class Pairing:
 
     def _after_trouble(self, verdict: Verdict, trouble: str) -> Verdict:
         """Blame a step that fails on the other side's values, and go on with its twin, if its name tells it."""
-        twin = self._outputs.get(verdict.name, verdict.name)
-        expected = self.expected.value(twin) if self.expected.knows(twin) else None
+        twin, expected = self._by_name_alone(verdict.step, verdict.name)
         verdict.reason = f"cannot be run on the expected values: {trouble}"
         if expected is not None:
             verdict.twin, verdict.expected = twin, expected
@@ -220,6 +224,8 @@ class Pairing:
 
     def _trusts(self, name: str, origin: Origin, expected: Array) -> bool:
         """Tell whether a value of the same name is the twin, though it does not agree: names may have changed hands."""
+        if not self.expected.plays_the_part(name, origin.step, self.twins):
+            return False
         if self._named_well > 3 * self._named_badly:
             return True
         if self.expected.is_direct(name) and self.expected.follows(name, self._confirmed_before(origin)):
