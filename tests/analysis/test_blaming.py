@@ -276,3 +276,35 @@ def test_parts_that_changed_places_are_the_fault_of_who_splits(dynamo, fault):
     found = ow.compare(proto, network, x.numpy())
     assert len(found.blamed) == 1, found
     assert {blame.key for blame in found.blamed} <= culprits, found
+
+
+class Gated(nn.Module):
+    """Words through an LSTM in both directions and a GRU: exports with a free batch compute shapes on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(40, 24)
+        self.lstm = nn.LSTM(24, 24, batch_first=True, bidirectional=True)
+        self.gru = nn.GRU(48, 24, batch_first=True)
+        self.head = nn.Linear(24, 6)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x, _ = self.lstm(self.words(tokens))
+        x, last = self.gru(x)
+        return self.head(x[:, -1] + last[0])
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_numbers_of_unnamed_values_are_not_taken_for_names(fault):
+    torch.manual_seed(4)
+    module, tokens = Gated().eval(), torch.randint(40, (2, 9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        proto = ow.open_model(module, example_inputs=tokens).to_proto()
+    if fault:
+        recurrent = next(node for node in proto.graph.node if node.op_type == "GRU")
+        weight = next(one for one in proto.graph.initializer if one.name == recurrent.input[1])
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float32(1.1), weight.name))
+    found = ow.compare(proto, module, tokens)
+    assert len(found.blamed) == int(fault)
+    assert not fault or found.blamed[0].key == recurrent.output[0]
