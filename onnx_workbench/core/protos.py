@@ -25,7 +25,7 @@ from onnx import (
     shape_inference,
 )
 
-_BITS = {"4": 4, "2": 2}
+_BITS = {"INT4": 4, "INT2": 2, "FLOAT4E2M1": 4}
 
 # What onnx's C++ parts raise on models that are wrong inside; they have no common parent.
 ONNX_ERRORS = (
@@ -52,16 +52,20 @@ def dtype_name(data_type: int) -> str:
 
 def content_bytes(data_type: int, dimensions: Iterable[int]) -> int | None:
     """Return the size of a tensor's raw content in bytes; None for strings and unknown types."""
+    bits = _bits(data_type)
+    return None if bits is None else (math.prod(dimensions) * bits + 7) // 8
+
+
+@lru_cache(maxsize=256)
+def _bits(data_type: int) -> int | None:
+    """Return the size of one element in bits; None for strings and unknown types."""
     if data_type == TensorProto.STRING:
         return None
     name = TensorProto.DataType.Name(data_type) if data_type in TensorProto.DataType.values() else ""
-    count = math.prod(dimensions)
-    if bits := next((bits for ending, bits in _BITS.items() if name.endswith(f"INT{ending}")), None):
-        return (count * bits + 7) // 8
-    if name == "FLOAT4E2M1":
-        return (count + 1) // 2
+    if packed := next((bits for ending, bits in _BITS.items() if name.endswith(ending)), None):
+        return packed
     try:
-        return count * int(np.dtype(helper.tensor_dtype_to_np_dtype(data_type)).itemsize)
+        return 8 * int(np.dtype(helper.tensor_dtype_to_np_dtype(data_type)).itemsize)
     except KeyError:
         return None
 

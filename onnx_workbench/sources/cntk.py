@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +14,9 @@ from onnx_workbench.core.payloads import IN_MEMORY, Payloads, is_utf8
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.core.reading import check_is_file, checked_model
 
-# Two tags that ONNX files have too, and behind them the key of an entry; in large files, a mark before them.
-_BEGINNING = re.compile(
-    rb"(?:ktnc.{4})?(?:\x08[\x80-\xff]*[\x00-\x7f])?\x12[\x80-\xff]*[\x00-\x7f]\x0a", re.DOTALL
-)
-
 
 def is_content(head: bytes) -> bool:
-    """Tell from a file's first bytes whether it is of this source; CNTK's modules are loaded only if it may be."""
-    if _BEGINNING.match(head) is None:
-        return False
+    """Tell from a file's first bytes whether it is of this source."""
     from onnx_workbench.cntk.native.file import is_native
 
     return is_native(head)

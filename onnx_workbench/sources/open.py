@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,23 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class _FileSource:
-    """Files of a format of its own: the module that knows them by their first bytes (`is_content`) and reads them."""
+    """Files of a format of its own: how they may begin, and the module that knows (`is_content`) and reads them."""
 
+    beginning: re.Pattern[bytes]
     module: str
 
 
 # A new format of files is one line here and one file beside this one, with `is_content(head)` and
-# `read(source, **options)`.
-_FILE_SOURCES = (_FileSource("onnx_workbench.sources.cntk"),)
+# `read(source, **options)`. Modules are loaded only for what begins as their files do.
+_FILE_SOURCES = (
+    # Two tags that ONNX files have too, and behind them the key of an entry; in large files, a mark before them.
+    _FileSource(
+        re.compile(
+            rb"(?:ktnc.{4})?(?:\x08[\x80-\xff]*[\x00-\x7f])?\x12[\x80-\xff]*[\x00-\x7f]\x0a", re.DOTALL
+        ),
+        "onnx_workbench.sources.cntk",
+    ),
+)
 
 
 class _FileModule(Protocol):
@@ -172,7 +182,9 @@ def _file_reader(source: object) -> _FileModule | None:
             return None
     elif isinstance(source, (bytes, bytearray, memoryview)):
         head = bytes(memoryview(source).cast("B")[:HEAD_BYTES])
-    for entry in _FILE_SOURCES if head else ():
+    for entry in _FILE_SOURCES:
+        if entry.beginning.match(head) is None:
+            continue
         module = cast(_FileModule, importlib.import_module(entry.module))
         if module.is_content(head):
             return module
