@@ -106,8 +106,12 @@ class NDArrayView:
         return self._array
 
     def slice_view(self, start_offset: Any, extent: Any, read_only: bool = True) -> NDArrayView:
-        """Return a part."""
-        where = tuple(slice(first, first + size) for first, size in zip(start_offset, extent, strict=False))
+        """Return a part; axes in front that the extent does not have are left out, at their offset."""
+        spare = len(start_offset) - len(extent)
+        where = (
+            *start_offset[:spare],
+            *(slice(first, first + size) for first, size in zip(start_offset[spare:], extent, strict=True)),
+        )
         return NDArrayView.from_dense(self._array[where], read_only=read_only, borrow=True)
 
     def as_shape(self, shape: Any) -> NDArrayView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from enum import Enum, unique
@@ -37,6 +38,7 @@ class TrainingParameterSchedule:
     def __init__(self, entries: list[tuple[int, float]], epoch_size: int | None, minibatch_size: int) -> None:
         self.entries, self.epoch_size, self.minibatch_size = entries, epoch_size, minibatch_size
         self.is_minibatch_size_explicitly_specified = True
+        self._origin = 0
 
     def __getitem__(self, count: int) -> float:
         unit = count // (self.epoch_size or 1)
@@ -48,7 +50,33 @@ class TrainingParameterSchedule:
 
     def at(self, samples: int, sweeps: int) -> float:
         """Return the number after so many samples and sweeps."""
-        return self[sweeps if self.epoch_size is None else samples]
+        return self[(sweeps if self.epoch_size is None else samples) - self._origin]
+
+    def begun_at(self, samples: int, sweeps: int) -> TrainingParameterSchedule:
+        """Return the same numbers, their units counted from here."""
+        found = copy.copy(self)
+        found._origin = sweeps if self.epoch_size is None else samples
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it, for a checkpoint."""
+        return {
+            "units": [units for units, _ in self.entries],
+            "values": [value for _, value in self.entries],
+            "epoch_size": self.epoch_size or 0,
+            "minibatch_size": self.minibatch_size,
+            "origin": self._origin,
+        }
+
+    @staticmethod
+    def from_dict(kept: dict[str, Any]) -> TrainingParameterSchedule:
+        """Return the schedule of a checkpoint."""
+        entries = [(int(units), float(one)) for units, one in zip(kept["units"], kept["values"], strict=True)]
+        found = TrainingParameterSchedule(
+            entries, int(kept["epoch_size"]) or None, int(kept["minibatch_size"])
+        )
+        found._origin = int(kept["origin"])
+        return found
 
     def over(self, count: int) -> float:
         """Return how many times the minibatch that the numbers are for one of `count` samples is."""
@@ -117,7 +145,11 @@ def learning_rate_schedule(lr: Any, unit: Any, epoch_size: int | None = None) ->
     return made
 
 
-training_parameter_schedule = learning_rate_schedule
+def training_parameter_schedule(
+    schedule: Any, unit: Any = UnitType.minibatch, epoch_size: int | None = None
+) -> TrainingParameterSchedule:
+    """Return a schedule by the old call: numbers for each minibatch unless told otherwise."""
+    return learning_rate_schedule(schedule, unit, epoch_size)
 
 
 def momentum_schedule(

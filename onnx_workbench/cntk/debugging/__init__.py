@@ -1,0 +1,3 @@
+"""Switches of `cntk.debugging`, and texts of graphs."""
+
+from onnx_workbench.cntk.debugging.debug import *
