@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnx_workbench.cntk.as_onnx.node import PREFIX
+from onnx_workbench.cntk.as_primitives.translation import has_onnx_nodes, with_own_primitives
 from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.from_onnx import function_of_model
 from onnx_workbench.cntk.native import file as native_file
@@ -106,13 +107,9 @@ def save(
     if format is ModelFormat.ONNX:
         read_proto(export(function)).save(filename, external_data=external)
     elif format is ModelFormat.CNTKv2:
-        write_atomic(
-            filename,
-            (
-                bytes(piece) if isinstance(piece, memoryview) else piece
-                for piece in serialize(dictionary_of(function))
-            ),
-        )
+        whole = with_own_primitives(function, whole=True) if has_onnx_nodes(function) else function
+        pieces = serialize(dictionary_of(whole))
+        write_atomic(filename, (bytes(piece) if isinstance(piece, memoryview) else piece for piece in pieces))
     else:
         raise CntkValueError(f"format={format!r} is neither ModelFormat.CNTKv2 nor ModelFormat.ONNX.")
 

@@ -8,6 +8,7 @@ as static axes, `[* x 1 x 3]`: so they are here.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from onnx import (
 
 from onnx_workbench.cntk.as_onnx.inner_graphs import captured, inner_graphs
 from onnx_workbench.cntk.as_onnx.node import PREFIX
+from onnx_workbench.cntk.as_primitives.translation import with_own_primitives
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
@@ -48,7 +50,8 @@ _STATISTICS = {"BatchNormalization": (3, 4)}
 def function_of_model(model: Model) -> Function:
     """Return the graph of an ONNX model.
 
-    `set_global_option("onnx_batch_axis", False)` beforehand gives inputs as CNTK 2.7 has them, without a batch axis.
+    Weights are parameters, which can be trained. `set_global_option("onnx_batch_axis", False)` beforehand gives what
+    CNTK 2.7 gives: inputs without a batch axis, and weights as constants.
 
     Raises
     ------
@@ -58,12 +61,14 @@ def function_of_model(model: Model) -> Function:
     proto = _modern(model)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
-    if not get_global_option("onnx_batch_axis", True):
+    if _has_steps_first(proto.graph):
+        pass  # static axes, in CNTK 2.7 too
+    elif not get_global_option("onnx_batch_axis", True):
         _batch_of_one(proto.graph)
-    elif not _has_steps_first(proto.graph):
+    else:
         _free_batch(proto.graph)
         _mark_steps(proto.graph)
-    return _Building(_inferred(proto), model.payloads).whole()
+    return with_own_primitives(_Building(_inferred(proto), model.payloads).whole(), whole=False)
 
 
 def _modern(model: Model) -> ModelProto:
@@ -200,6 +205,7 @@ class _Building:
             for i in _STATISTICS.get(node.op_type, ())
             if i < len(node.input)
         }
+        self.learned = bool(get_global_option("onnx_batch_axis", True))
         self.variables: dict[str, Variable] = {}
         self.led: dict[str, int] = {}
 
@@ -228,10 +234,18 @@ class _Building:
     def _operand(self, name: str) -> Variable:
         if name not in self.variables:
             array = self.payloads.array(self.tensors[name])
-            made = (Constant if name in self.statistics else Parameter)((), dtype=array.dtype.type, name=name)
+            kind = Parameter if self.learned and name not in self.statistics else Constant
+            made = kind((), dtype=array.dtype.type, name=name)
             made._keep(array)
             self.variables[name] = made
         return self.variables[name]
+
+    def _own_name(self, node: NodeProto, value: str) -> str:
+        """Return what CNTK calls a value: as its node, where CNTK wrote the model, or both are named alike."""
+        if not node.name or len(node.output) > 1:
+            return value
+        alike = re.fullmatch(r"_[Oo]utput(_0)?", value.removeprefix(node.name))
+        return str(node.name) if alike or self.proto.producer_name == "CNTK" else value
 
     def _add_node(self, node: NodeProto) -> None:
         operands: list[Variable] = []
@@ -265,10 +279,15 @@ class _Building:
         }
         op_name = f"{PREFIX}{node.op_type}"
         function = Function(
-            op_name, operands, attributes, outputs[0], outputs=len(outputs), uid=new_uid(node.op_type)
+            op_name,
+            operands,
+            attributes,
+            self._own_name(node, outputs[0]),
+            outputs=len(outputs),
+            uid=new_uid(node.op_type),
         )
         for name, output in zip(outputs, function._made, strict=True):
-            output._name = name
+            output._name = self._own_name(node, name)
             self.variables[name] = output
         function.infer(lenient=False)
 

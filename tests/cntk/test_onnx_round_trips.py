@@ -195,3 +195,16 @@ def test_large_weights_of_a_dtype_that_onnxruntime_has_no_kernel_for_are_not_los
     found = C.hardmax(C.times(x, C.parameter(weights.shape, init=weights, dtype=np.float64)))
     expected = np.eye(520)[(value @ weights).argmax(axis=1)]
     np.testing.assert_array_equal(found.eval(value), expected)
+
+
+def test_nodes_of_constants_alone_are_computed():
+    proto = model(
+        """g (float[N,3] x) => (float[N,3] y) {
+            shape = Constant<value = int64[1] {3}>()
+            ones = ConstantOfShape<value = float[1] {2.0}>(shape)
+            y = Mul(x, ones)
+        }"""
+    )
+    loaded = C.Function.load(proto.SerializeToString(), format=C.ModelFormat.ONNX)
+    value = random_weights(4, 3)
+    np.testing.assert_array_equal(loaded.eval(value), 2 * value)

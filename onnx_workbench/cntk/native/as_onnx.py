@@ -332,7 +332,7 @@ class _Lowering:
         start = len(emit.nodes)
         try:
             inputs = [values[uid] for uid in primitive.inputs]
-            if not inputs and primitive.operator != "RandomDistribution":
+            if not inputs and not primitive.operator.startswith(("RandomDistribution", PREFIX)):
                 raise refuse(primitive, "it has no inputs.")
             rule = rule_for(primitive.operator)
             if rule is None:
