@@ -8,7 +8,7 @@ first, what stands behind it the second. What is left is found from its neighbou
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
@@ -16,10 +16,13 @@ from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.graph_order import captured
 from onnx_workbench.core.graph_parts import Node, Tensor
 from onnx_workbench.core.model import Model
+from onnx_workbench.runtime.optimised_graph import with_node_names
+from onnx_workbench.runtime.placement import place
 
 _SAMPLE = 64  # elements of a weight that are read to tell it from others
 _MOST_ALIGNED = 1500  # nodes whose order is compared: its time grows with the square
 _MOST_FUSED = 24  # nodes that one kernel may stand for
+_BLOCKED = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})  # layouts of onnxruntime's own
 
 _LEVELS = ("contents", "shapes", "operators")  # how closely nodes are looked at
 
@@ -33,7 +36,7 @@ class Side:
     Attributes
     ----------
     nodes
-        All nodes but constants, which are taken for weights of their readers.
+        All nodes but constants that hold a tensor, which are taken for weights of their readers.
     writers, readers
         By node index: the node that writes each input (None for weights and inputs of the graph), and the nodes that
         read its outputs, each with the number of the input that reads.
@@ -42,10 +45,7 @@ class Side:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._samples: dict[str, tuple[object, ...]] = {}
-        self.constants = {
-            node.key for node in model.nodes if node.op_type == "Constant" and node.domain in {"", "ai.onnx"}
-        }
-        self.nodes = [node for node in model.nodes if node.key not in self.constants]
+        self.nodes = [node for node in model.nodes if node.key not in model.constants]
         by_value = {name: (node, at) for node in self.nodes for at, name in enumerate(node.outputs) if name}
         inputs = {value.name: at for at, value in enumerate(model.inputs)}
         self.writers: dict[int, list[Node | None]] = {}
@@ -102,6 +102,8 @@ def match_nodes(left: Side, right: Side) -> tuple[Pairs, dict[int, list[int]], d
         other nodes of a side that belong to the pair, by the index of that side's node in it.
     """
     matching = _Matching(left, right)
+    matching.pair_kernels()
+    matching.spread()
     views = []
     for level in _LEVELS:
         for colours in _views(left, right, level):
@@ -128,6 +130,32 @@ class _Matching:
         self.pairs: Pairs = {}
         self.back: Pairs = {}
         self._fresh: deque[tuple[int, int]] = deque()
+        self._absorbed: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
+        self._taken: tuple[set[int], set[int]] = (set(), set())
+
+    def pair_kernels(self) -> None:
+        """Match the kernels of a graph that onnxruntime laid out in blocks of channels with what they were made of.
+
+        Such a graph hides most values, fuses across them, and keeps names: those tell more than its structure does.
+        """
+        blocked = [any(node.domain in _BLOCKED for node in side.nodes) for side in (self.left, self.right)]
+        if blocked[0] == blocked[1]:
+            return
+        plain, made = (self.right, self.left) if blocked[0] else (self.left, self.right)
+        free = {node.key: node for node in plain.nodes}
+        kernels = {node.key: node for node in made.nodes}
+        for key, origins in _kernel_origins(plain.model, made.model).items():
+            nodes = [free[origin] for origin in origins if origin in free]
+            kernel = kernels.get(key)
+            if kernel is None or not 0 < len(nodes) <= _MOST_FUSED:
+                continue
+            self.add(*((kernel, nodes[-1]) if blocked[0] else (nodes[-1], kernel)))
+            others = {node.index for node in nodes[:-1]}
+            if others:
+                self._absorbed[blocked[0]][nodes[-1].index] = sorted(others)
+                self._taken[blocked[0]].update(others)
+            for node in nodes:
+                del free[node.key]
 
     @property
     def complete(self) -> bool:
@@ -136,11 +164,13 @@ class _Matching:
 
     def free(self, side: Side) -> list[Node]:
         """Return the nodes of a side that have no partner yet."""
-        known = self.pairs if side is self.left else self.back
-        return [node for node in side.nodes if node.index not in known]
+        known, taken = (self.pairs, self._taken[0]) if side is self.left else (self.back, self._taken[1])
+        return [node for node in side.nodes if node.index not in known and node.index not in taken]
 
     def add(self, one: Node, other: Node) -> bool:
         if one.index in self.pairs or other.index in self.back:
+            return False
+        if one.index in self._taken[0] or other.index in self._taken[1]:
             return False
         self.pairs[one.index], self.back[other.index] = other.index, one.index
         self._fresh.append((one.index, other.index))
@@ -250,16 +280,15 @@ class _Matching:
 
     def absorb(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
         """Let pairs of different operators take in what stands before them and is read by nobody else."""
-        absorbed: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
+        absorbed, taken = self._absorbed, self._taken
         labels = [{node.index: node.label for node in side.nodes} for side in (self.left, self.right)]
-        taken: tuple[set[int], set[int]] = (set(), set())
         for one, other in self.pairs.items():
             if labels[0][one] == labels[1][other]:
                 continue
             for number, (side, index, known) in enumerate(
                 ((self.left, one, self.pairs), (self.right, other, self.back))
             ):
-                group = _group_before(side, index, known, taken[number])
+                group = _group_before(side, index, absorbed[number].get(index, ()), known, taken[number])
                 if len(group) > 1:
                     absorbed[number][index] = sorted(group - {index})
                     taken[number].update(group)
@@ -283,9 +312,32 @@ def _only_of_their_kind(
             yield alike[0], found[0]
 
 
-def _group_before(side: Side, index: int, known: Pairs, taken: set[int]) -> set[int]:
-    """Return a node with those before it that have no partner, and whose readers are all among them."""
-    group, todo = {index}, deque([index])
+def _kernel_origins(plain: Model, made: Model) -> dict[str, list[str]]:
+    """Return the addresses of the nodes that each kernel of an optimised graph stands for, by the kernel's own.
+
+    No node stands behind two of them: the one that stands for fewer has it. Where kernels stand for the same nodes,
+    nothing told them apart, as between graphs that share no names: they are left out.
+    """
+    placed = place(with_node_names(plain).proto.graph, made.proto.graph)
+    kernels = {
+        next(filter(None, node.output), node.name): kernel.nodes
+        for kernel, node in zip(placed, made.proto.graph.node, strict=True)
+        if not kernel.layout
+    }
+    alike = Counter(kernels.values())
+    origins: dict[str, list[str]] = {}
+    given: set[str] = set()
+    for key, nodes in sorted(kernels.items(), key=lambda kernel: len(kernel[1])):
+        if alike[nodes] == 1:
+            origins[key] = [node for node in nodes if node not in given]
+            given.update(origins[key])
+    return origins
+
+
+def _group_before(side: Side, index: int, members: Sequence[int], known: Pairs, taken: set[int]) -> set[int]:
+    """Return a node with its members and those before them that have no partner, and are read by nobody else."""
+    group = {index, *members}
+    todo = deque(group)
     while todo and len(group) < _MOST_FUSED:
         for writer in side.writers[todo.popleft()]:
             if writer is None or writer.index in known or writer.index in taken or writer.index in group:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-from onnx import TensorProto, defs, numpy_helper
-
+from onnx_workbench.analysis.content_difference import Contents, attribute_differences
 from onnx_workbench.analysis.graph_matching import COMMUTATIVE, Side, match_nodes
-from onnx_workbench.core.errors import WorkbenchError
 from onnx_workbench.core.formatting import clean_text, format_shape, text_table
-from onnx_workbench.core.graph_parts import Node, Subgraph, Tensor
+from onnx_workbench.core.graph_parts import Node, Tensor
 from onnx_workbench.core.model import Model
 
-LARGEST_COMPARED = 1 << 30
-"""Bytes of weights that are read at most to find out which differ."""
-
 _MOST_SHOWN = 12
-_PIECE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ def model_difference(left: Model, right: Model) -> ModelDifference:
     """
     sides = Side(left), Side(right)
     pairs, absorbed_left, absorbed_right = match_nodes(*sides)
-    weights = _Weights(left, right)
+    weights = Contents(left, right)
     changed = []
     for one, other in sorted(pairs.items()):
         a, b = left.nodes[one], right.nodes[other]
@@ -190,11 +182,11 @@ def _by_address(model: Model, absorbed: Mapping[int, list[int]]) -> dict[str, tu
     }
 
 
-def _differences(a: Node, b: Node, sides: tuple[Side, Side], weights: _Weights) -> dict[str, tuple[str, str]]:
+def _differences(a: Node, b: Node, sides: tuple[Side, Side], weights: Contents) -> dict[str, tuple[str, str]]:
     """Return what differs between two nodes, by what it is."""
     if a.label != b.label:
         return {"operator": (clean_text(a.label, limit=40), clean_text(b.label, limit=40))}
-    found = dict(_attribute_differences(a, b, sides))
+    found = dict(attribute_differences((a, b), (sides[0].model, sides[1].model), weights))
     tensors = [[side.tensor(name) for name in node.inputs] for side, node in zip(sides, (a, b), strict=True)]
     if a.label in COMMUTATIVE:
         for own in tensors:
@@ -224,127 +216,6 @@ def _type_of(model: Model, node: Node) -> str | None:
     return f"{value.dtype} {format_shape(value.shape)}"
 
 
-def _attribute_differences(
-    a: Node, b: Node, sides: tuple[Side, Side]
-) -> Iterator[tuple[str, tuple[str, str]]]:
-    defaults = [_defaults(node, side.model) for node, side in zip((a, b), sides, strict=True)]
-    for name in sorted({*a.attributes, *b.attributes}):
-        one, other = (
-            node.attributes.get(name, default.get(name))
-            for node, default in zip((a, b), defaults, strict=True)
-        )
-        if isinstance(one, Subgraph) and isinstance(other, Subgraph):
-            if one.proto.SerializeToString(deterministic=True) != other.proto.SerializeToString(
-                deterministic=True
-            ):
-                yield name, (str(one), str(other))
-        elif one != other and not (isinstance(one, Tensor) and isinstance(other, Tensor)):
-            texts = [
-                "absent" if value is None else clean_text(str(value), limit=60) for value in (one, other)
-            ]
-            yield clean_text(name, limit=40), (texts[0], texts[1])
-        elif isinstance(one, Tensor) and isinstance(other, Tensor):
-            contents = [
-                next(attribute.t for attribute in node.proto.attribute if attribute.name == name)
-                for node in (a, b)
-            ]
-            if not _same_contents(*contents):
-                yield clean_text(name, limit=40), (_tensor_type(one), _tensor_type(other))
-
-
-def _same_contents(one: TensorProto, other: TensorProto) -> bool:
-    """Tell whether two tensors of attributes are the same, however they are stored."""
-    if (one.data_type, one.dims) != (other.data_type, other.dims):
-        return False
-    if TensorProto.EXTERNAL in (one.data_location, other.data_location):  # where it lies says nothing
-        return one.data_location == other.data_location
-    if one.data_type == TensorProto.STRING:
-        return list(one.string_data) == list(other.string_data)
-    try:
-        arrays = [numpy_helper.to_array(each) for each in (one, other)]
-    except (ValueError, TypeError):  # spoilt: no array can be made of it
-        return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
-    return bool(arrays[0].tobytes() == arrays[1].tobytes())
-
-
-def _defaults(node: Node, model: Model) -> dict[str, object]:
-    """Return the values that attributes have when they are left out."""
-    domain = "" if node.domain == "ai.onnx" else node.domain
-    version = model.opsets.get(domain) or model.opsets.get(domain or "ai.onnx") or 1
-    try:
-        schema = defs.get_schema(node.op_type, version, domain)
-    except (defs.SchemaError, TypeError):
-        return {}
-    from onnx import helper
-
-    return {
-        name: value.decode(errors="replace") if isinstance(value, bytes) else value
-        for name, attribute in schema.attributes.items()
-        if attribute.default_value.type
-        for value in [helper.get_attribute_value(attribute.default_value)]
-    }
-
-
 def _input_name(one: Tensor | None, other: Tensor | None, slot: int) -> str:
     known = one or other
     return clean_text(known.name, limit=60) if known else f"input {slot}"
-
-
-def _tensor_type(tensor: Tensor) -> str:
-    return f"{tensor.dtype} {format_shape(tensor.shape)}"
-
-
-class _Weights:
-    """Compares weights, as long as they are not too many bytes."""
-
-    def __init__(self, left: Model, right: Model) -> None:
-        self.left, self.right = left, right
-        self.complete = True
-        self._read = 0
-        self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
-
-    def difference(self, one: Tensor | None, other: Tensor | None) -> tuple[str, str] | None:
-        """Return how two weights differ, in words; None if they do not."""
-        if one is None and other is None:
-            return None
-        if one is None or other is None:
-            return tuple(
-                "computed or absent" if each is None else _tensor_type(each) for each in (one, other)
-            )  # type: ignore[return-value]
-        if (one.dtype, one.shape) != (other.dtype, other.shape):
-            return _tensor_type(one), _tensor_type(other)
-        key = (one.name, other.name)
-        if key not in self._known:
-            self._known[key] = self._contents(one, other)
-        return self._known[key]
-
-    def _contents(self, one: Tensor, other: Tensor) -> tuple[str, str] | None:
-        self._read += one.size_bytes + other.size_bytes
-        if self._read > LARGEST_COMPARED:
-            self.complete = False
-            return None
-        try:
-            a, b = self.left.weight(one.name).reshape(-1), self.right.weight(other.name).reshape(-1)
-        except (WorkbenchError, OSError) as error:
-            return clean_text(str(error), limit=80), ""
-        equal_nan = a.dtype.kind in "fc"
-        pieces = range(0, max(a.size, 1), _PIECE)
-        if all(np.array_equal(a[i : i + _PIECE], b[i : i + _PIECE], equal_nan=equal_nan) for i in pieces):
-            return None
-        return _told_apart(a, b)
-
-
-def _told_apart(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> tuple[str, str]:
-    """Say of two arrays of one shape how they differ: the largest difference, and how many elements."""
-    if a.dtype.kind not in "fiub":
-        return "other contents", "other contents"
-    different = ~((a == b) | ((a != a) & (b != b)))
-    at = int(np.argmax(different))
-    with np.errstate(all="ignore"):
-        gaps = np.abs(a[different].astype(np.float64) - b[different].astype(np.float64))
-    finite = gaps[np.isfinite(gaps)]
-    largest = f"{finite.max():.3g} at most" if finite.size else "not finite"
-    count = f"{int(different.sum()):,} of {a.size:,} elements"
-    same = math.isclose(float(a[at]), float(b[at]), rel_tol=1e-3)
-    digits = ".9g" if same else ".4g"
-    return f"[{at}] = {float(a[at]):{digits}} ({count} differ)", f"{float(b[at]):{digits}} (by {largest})"

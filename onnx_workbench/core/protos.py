@@ -76,7 +76,7 @@ def tensors_of_model(proto: ModelProto) -> Iterator[TensorProto]:
     for function in proto.functions:
         yield from _tensors_of_nodes(function)
         for attribute in function.attribute_proto:
-            yield from _tensors_of_attribute(attribute)
+            yield from tensors_of_attribute(attribute)
     for training in proto.training_info:
         yield from _tensors_of_graph(training.initialization)
         yield from _tensors_of_graph(training.algorithm)
@@ -97,10 +97,11 @@ def _tensors_of_nodes(owner: GraphProto | FunctionProto) -> Iterator[TensorProto
 def _tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
     """Yield every tensor in a node's attributes."""
     for attribute in node.attribute:
-        yield from _tensors_of_attribute(attribute)
+        yield from tensors_of_attribute(attribute)
 
 
-def _tensors_of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
+def tensors_of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
+    """Yield every tensor of an attribute, also those of its subgraphs."""
     # By what is there, not by attribute.type: files of IR version 1 leave the type out, hostile ones lie.
     if attribute.HasField("t"):
         yield attribute.t

@@ -267,3 +267,145 @@ def test_texts_in_an_attribute_are_compared():
     assert [list(told.differences) for told in model_difference(texts("one"), texts("two")).changed] == [
         ["value"]
     ]
+
+
+def stored(folder: Path, number: float, *, external: bool, inside: bool = False):
+    """Return a file whose one large tensor lies in an attribute, or in a subgraph there; in it, or in a second file."""
+    folder.mkdir()
+    content = np.full((32, 32), number, np.float32)
+    tensor = helper.make_tensor("any", onnx.TensorProto.FLOAT, [32, 32], content.tobytes(), raw=True)
+    constant = helper.make_node("Constant", [], ["w"], value=tensor)
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [32, 32])
+    c = helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [32, 32])
+    if inside:
+        result = helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, [32, 32])
+        branch = helper.make_graph([constant], "branch", [], [result])
+        nodes = [helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)]
+    else:
+        nodes = [helper.make_node("Kept", ["x"], ["y"], domain="own", table=tensor)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    proto = helper.make_model(helper.make_graph(nodes, "g", [c, x], [y]), opset_imports=opsets, ir_version=8)
+    onnx.save(proto, folder / "m.onnx", save_as_external_data=external, convert_attribute=True)
+    return open_model(folder / "m.onnx")
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["attribute", "subgraph"])
+@pytest.mark.parametrize("external", [(True, True), (True, False), (False, False)], ids=str)
+def test_large_tensors_of_attributes_are_read_wherever_they_lie(tmp_path, inside, external):
+    first = stored(tmp_path / "first", 1, external=external[0], inside=inside)
+    same = stored(tmp_path / "same", 1, external=external[1], inside=inside)
+    other = stored(tmp_path / "other", 2.5, external=external[1], inside=inside)
+    assert model_difference(first, same).same
+    (told,) = model_difference(first, other).changed
+    where = {"then_branch", "else_branch"} if inside else {"table"}
+    assert set(told.differences) == where
+    for one, two in told.differences.values():
+        assert "= 1 (1,024 of 1,024 elements differ)" in one
+        assert two == "2.5 (by 1.5 at most)"
+
+
+def test_constants_that_hold_a_plain_number_are_compared():
+    body = "g (float[2] x) => (float[2] y) {{ c = Constant <value_float = {}> () y = Mul(x, c) }}"
+    one, other, nan = (model(body.format(number)) for number in ("1.5", "2.5", "nan"))
+    assert [list(told.differences) for told in difference(one, other).changed] == [["value_float"]]
+    assert difference(one, one).same
+    assert difference(nan, nan).same
+
+
+BLOCKED = """
+    g (float[1,16,12,12] x) => (float[1,24,1,1] y) {
+        a = Conv <pads = [1,1,1,1]> (x, w1, b1)
+        b = Relu(a)
+        c = Conv <pads = [1,1,1,1]> (b, w2)
+        d = BatchNormalization(c, scale, shift, mean, spread)
+        e = Add(d, b)
+        f = Relu(e)
+        p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (f)
+        h = Conv <group = 16, pads = [1,1,1,1]> (p, w3)
+        i = Clip(h, low, high)
+        k = Conv(p, w4)
+        l = HardSigmoid <alpha = 0.2, beta = 0.5> (k)
+        m = Concat <axis = 1> (i, l)
+        n = Conv(m, w5)
+        o = Tanh(n)
+        y = GlobalAveragePool(o)
+    }
+"""
+
+
+def laid_out_in_blocks(folder: Path) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Return a network, and what onnxruntime alone makes of it for this processor."""
+    import onnxruntime
+
+    rng = np.random.default_rng(3)
+
+    def weight(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32) / 4
+
+    plain = model(
+        BLOCKED,
+        w1=weight(16, 16, 3, 3),
+        b1=weight(16),
+        w2=weight(16, 16, 3, 3),
+        scale=weight(16),
+        shift=weight(16),
+        mean=weight(16),
+        spread=weight(16) ** 2 + 1,
+        w3=weight(16, 1, 3, 3),
+        low=np.float32(0),
+        high=np.float32(6),
+        w4=weight(8, 16, 1, 1),
+        w5=weight(24, 24, 1, 1),
+    )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # that the graph is for this processor alone is meant
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    onnxruntime.InferenceSession(plain.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return plain, onnx.load(folder / "optimised.onnx")
+
+
+def every_value(proto: onnx.ModelProto, channels: dict[str, int], x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what onnxruntime computes for each node, values in blocks of channels laid out plainly."""
+    import onnxruntime
+
+    proto, shown = copy.deepcopy(proto), {}
+    for node in list(proto.graph.node):
+        name = node.output[0]
+        shown[name] = name
+        blocked = node.domain == "com.microsoft.nchwc" and not node.op_type.startswith("Reorder")
+        if blocked or (node.op_type == "Concat" and any("token" in one for one in node.input)):
+            shown[name] = f"plain {name}"
+            reorder = helper.make_node(
+                "ReorderOutput", [name], [shown[name]], domain="com.microsoft.nchwc", channels=channels[name]
+            )
+            proto.graph.node.append(reorder)
+    known = {value.name for value in proto.graph.output}
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown.values() if name not in known)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
+    arrays = dict(zip(shown.values(), session.run(list(shown.values()), {"x": x}), strict=True))
+    return {name: arrays[other] for name, other in shown.items()}
+
+
+def test_kernels_in_blocks_of_channels_stand_beside_the_nodes_whose_values_they_compute(tmp_path):
+    plain, made = laid_out_in_blocks(tmp_path)
+    layouts = [node for node in made.graph.node if node.domain == "com.microsoft.nchwc"]
+    if not layouts:
+        pytest.skip("onnxruntime has no layout in blocks of channels for this processor")
+    found = difference(plain, made)
+    x = np.random.default_rng(5).normal(size=(1, 16, 12, 12)).astype(np.float32)
+    expected = every_value(plain, {}, x)
+    to_left = {right: left for left, right in found.pairs.items()}
+    kernels = {node.output[0] for node in made.graph.node if not node.op_type.startswith("Reorder")}
+    assert kernels <= to_left.keys()
+    actual = every_value(made, {right: expected[left].shape[1] for right, left in to_left.items()}, x)
+    for right in kernels:
+        np.testing.assert_allclose(actual[right], expected[to_left[right]], rtol=1e-4, atol=1e-5)
+    placed = {*found.pairs, *(one for group in found.absorbed_left.values() for one in group)}
+    assert placed == {node.output[0] for node in plain.graph.node}
+    assert found.only_left == ()
+    turned = difference(made, plain)
+    assert {left: right for right, left in turned.pairs.items()} == found.pairs
+    assert turned.only_right == ()
