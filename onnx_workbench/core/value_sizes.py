@@ -58,9 +58,10 @@ def _set_shape(target: TensorShapeProto, shape: Shape) -> None:
 
 def fixed_shape(value: Value | None) -> tuple[int, ...] | None:
     """Return a value's shape if every dimension is known."""
-    if value is None or value.shape is None or not all(isinstance(d, int) for d in value.shape):
+    if value is None or value.shape is None:
         return None
-    return tuple(d for d in value.shape if isinstance(d, int))
+    sizes = tuple(d for d in value.shape if isinstance(d, int))
+    return sizes if len(sizes) == len(value.shape) else None
 
 
 def size_of(value: Value) -> int | None:

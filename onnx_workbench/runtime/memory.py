@@ -60,7 +60,11 @@ def run_bytes(model: Model, values: Mapping[str, Value], *, low_memory: bool = F
     low_memory
         Without onnxruntime's arena.
     """
-    return (_MALLOC if low_memory else _ARENA) * max(buffers_alive(model, values)) // 100
+    return _run_bytes(max(buffers_alive(model, values)), low_memory=low_memory)
+
+
+def _run_bytes(buffers: int, *, low_memory: bool) -> int:
+    return (_MALLOC if low_memory else _ARENA) * buffers // 100
 
 
 def _computed_sizes(model: Model, values: Mapping[str, Value]) -> dict[str, int]:
@@ -93,11 +97,12 @@ def _column_bytes(model: Model, values: Mapping[str, Value], inputs: tuple[str, 
 
 def memory_estimates(model: Model, values: Mapping[str, Value]) -> dict[str, int]:
     """Return the private memory that each action needs, by its name; `values` as for `run_bytes`."""
+    buffers = max(buffers_alive(model, values))
     return {
         "load": session_bytes(model),
         "load with low_memory": session_bytes(model, low_memory=True),
-        "run": run_bytes(model, values),
-        "run with low_memory": run_bytes(model, values, low_memory=True),
+        "run": _run_bytes(buffers, low_memory=False),
+        "run with low_memory": _run_bytes(buffers, low_memory=True),
         "load by reference": reference_session_bytes(model),
         "run by reference": reference_run_bytes(model, values),
         "to_proto": proto_memory(model.proto),
