@@ -35,6 +35,7 @@ def svg(picture: Picture) -> str:
         f"<title>Graph of {escape(picture.caption)}</title>",
         f"<desc>{escape(_description(picture.graph), limit=600)}</desc>",
         *_svg_head(picture),
+        *_svg_frames(picture),
         *_svg_edges(picture),
         *_svg_boxes(boxes),
         "</svg>",
@@ -93,6 +94,19 @@ def _legend_texts(overlay: PaintedOverlay, y: float) -> Iterator[tuple[Point, st
     yield (end + 10, y + 9), meaning, LABEL_SIZE, "start"
     if -1 in shades.steps:
         yield (end + 24, y + 23), "NaN or infinite", LABEL_SIZE, "start"
+
+
+def _svg_frames(picture: Picture) -> Iterator[str]:
+    frames = list(picture.module_frames())
+    if not frames:
+        return
+    yield f'<g fill="{LINE_GREY}" fill-opacity=".07" stroke="{LINE_GREY}" stroke-dasharray="4 3">'
+    for (x, y, width, height), _, _ in frames:
+        yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"/>'
+    yield f'</g><g fill="{TEXT_GREY}" font-size="{LINE_SIZE}">'
+    for _, (x, y), title in frames:
+        yield f'<text x="{x:.1f}" y="{y:.1f}">{escape(title)}</text>'
+    yield "</g>"
 
 
 def _svg_edges(picture: Picture) -> Iterator[str]:
@@ -181,6 +195,10 @@ def _matplotlib_boxes(axes: Axes, picture: Picture) -> None:
 
     for x, y, width, fill in _legend_swatches(picture):
         axes.add_patch(Rectangle((x, y), width, 10, facecolor=fill, edgecolor="none"))
+    for (x, y, width, height), _, _ in picture.module_frames():
+        axes.add_patch(
+            Rectangle((x, y), width, height, facecolor="none", edgecolor=LINE_GREY, linestyle=(0, (4, 3)))
+        )
     for box in picture.boxes():
         axes.add_patch(
             FancyBboxPatch(
@@ -214,6 +232,8 @@ def _matplotlib_texts(axes: Axes, picture: Picture) -> None:
         write(place, text, size, anchor, TEXT_GREY)
     for place, text in picture.labels():
         write(place, text, LABEL_SIZE, "start", TEXT_GREY)
+    for _, beginning, module in picture.module_frames():
+        write(beginning, module, LINE_SIZE, "start", TEXT_GREY)
     for box in picture.boxes():
         title, line = box.baselines
         write((box.middle, title), box.node.title, TITLE_SIZE, "middle", box.colours.ink)

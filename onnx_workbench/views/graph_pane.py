@@ -148,6 +148,14 @@ class GraphPane:
                 return place
         return -1
 
+    def with_all_open(self) -> GraphPane:
+        """Return another pane with the same model, numbers and marks, in which every module is open, in its frame."""
+        pane = GraphPane(self.model)
+        pane.overlays, pane.marks = self.overlays, self.marks
+        pane.folding.open_all()
+        pane.folded = bool(pane.folding.modules)
+        return pane
+
     def _draw_anew(self) -> None:
         for name in ("drawn", "frames"):
             self.__dict__.pop(name, None)

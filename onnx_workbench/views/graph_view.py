@@ -233,12 +233,7 @@ class GraphView:
     def _page(self) -> str:
         from onnx_workbench.views.page import page
 
-        if not self.pane.folded:
-            return page(self.pane, self.svg(), self._chosen())
-        # Nobody opens modules in a page without Python: it shows every node.
-        whole = GraphView(self.model, height=self.height, collapsed=False)
-        whole.pane.colour_by(self.pane.overlays)
-        return page(whole.pane, self.svg(), whole._chosen())
+        return page(self.pane, self.svg(), self._chosen())
 
     def _chosen(self) -> dict[str, Any]:
         """Return what is chosen to be seen, by the reader of the widget if there is one."""
@@ -249,10 +244,11 @@ class GraphView:
 
     def _picture(self, graph: DrawnGraph) -> Picture:
         chosen = self._chosen()
+        frames = tuple(self.pane.frames[0]) if graph is self.drawn else ()
         if not 0 <= chosen["overlay_shown"] < len(self.pane.overlays):
-            return Picture(graph)
+            return Picture(graph, frames=frames)
         overlay = replace(self.pane.overlays[chosen["overlay_shown"]], scale=chosen["overlay_scale"])
-        return Picture(graph, paint(overlay, graph.nodes, self.model))
+        return Picture(graph, paint(overlay, graph.nodes, self.model), frames)
 
     def _small_picture(self, limit: int) -> Picture:
         few = self.pane.folded or len(self.model.nodes) <= limit

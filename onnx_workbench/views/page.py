@@ -31,19 +31,8 @@ body {{ margin: 0; }}
 <script type="application/json" id="state">{state}</script>
 <script type="module">
 {script}
-const state = JSON.parse(document.getElementById("state").textContent);
-const heard = new EventTarget();
-const model = {{
-  get: (name) => state[name],
-  set: (name, value) => {{
-    state[name] = value;
-    heard.dispatchEvent(new Event(`change:${{name}}`));
-  }},
-  save_changes: () => {{}},
-  send: () => {{}},
-  on: (name, listener) => heard.addEventListener(name, listener),
-  off: (name, listener) => heard.removeEventListener(name, listener),
-}};
+{drawings}
+const model = savedModel(JSON.parse(document.getElementById("state").textContent));
 render({{ model, el: document.getElementById("graph") }});
 </script>
 </body>
@@ -52,22 +41,34 @@ render({{ model, el: document.getElementById("graph") }});
 
 
 def page(pane: GraphPane, picture: str, chosen: Mapping[str, Any]) -> str:
-    """Return the page.
+    """Return the page: modules are closed as they are now, and a click on one shows every node.
+
+    Nobody lays a graph out in a page without Python: it holds two drawings, and goes from one to the other.
 
     `picture` is the SVG that stands in where scripts do not run; `chosen` is what the reader of the widget has
     chosen: the overlay, its scale, the selected box, and what the kernel told of it.
     """
-    state = {
-        "graph": pane.graph_state() | {"foldable": False},  # without Python nothing opens or closes modules
-        "overlays": pane.overlay_state(),
-        "height": 600,
-        **chosen,
-    }
+    drawings = [_drawing(pane, foldable=pane.folded)]
+    if pane.folded:
+        drawings.append(_drawing(pane.with_all_open(), foldable=True, notice=_ALL_OPEN))
+    state = {"height": 600, "drawings": drawings, **chosen}
     return _PAGE.format(
         title=escape(pane.drawn.name),
         style=style("graph"),
         script=script("graph"),
+        drawings=script("page", "drawings"),
         # Inside a script element only "<" can end the element; JSON lets it be written otherwise.
         state=json.dumps(state).replace("<", "\\u003c"),
         picture=picture,
     )
+
+
+_ALL_OPEN = "Every module is open: a page without Python shows all of them so, or as they were saved."
+
+
+def _drawing(pane: GraphPane, **changed: object) -> dict[str, Any]:
+    return {
+        "graph": pane.graph_state() | changed,
+        "overlays": pane.overlay_state(),
+        "members": [list(box.members) for box in pane.drawn.nodes],
+    }

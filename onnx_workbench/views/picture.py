@@ -15,6 +15,7 @@ from onnx_workbench.views.drawn_graph import (
     DrawnNode,
 )
 from onnx_workbench.views.edge_curves import Point
+from onnx_workbench.views.module_frames import ModuleFrame
 from onnx_workbench.views.operator_families import FAMILIES, FAMILY_NUMBERS, Colours
 from onnx_workbench.views.overlay import RAMP, PaintedOverlay
 from onnx_workbench.views.text_width import text_width
@@ -56,10 +57,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything that stands in a picture of a graph, placed."""
+    """Everything that stands in a picture of a graph, placed; `frames` are those of open modules."""
 
     graph: DrawnGraph
     overlay: PaintedOverlay | None = None
+    frames: tuple[ModuleFrame, ...] = ()
 
     @cached_property
     def size(self) -> tuple[float, float]:
@@ -70,14 +72,15 @@ class Picture:
 
     @cached_property
     def _graph_width(self) -> float:
-        """Width of boxes, lines and labels."""
+        """Width of boxes, lines, labels and frames."""
         ends = [
             self.graph.layout.routes[number][0][0]
             + LABEL_OFFSET
             + text_width(self.graph.edges[number].label, LABEL_SIZE)
             for number in self.graph.labelled_edges
         ]
-        return max(self.graph.layout.width, *ends, 0.0)
+        sides = [frame.corner[0] + frame.size[0] for frame in self.frames if frame.corner]
+        return max(self.graph.layout.width, *ends, *sides, 0.0)
 
     @property
     def _legend_width(self) -> float:
@@ -113,6 +116,14 @@ class Picture:
             yield Box(
                 node, x - width / 2 + self.left, y - height / 2 + self.top, width, height, radius, colours
             )
+
+    def module_frames(self) -> Iterator[tuple[tuple[float, float, float, float], Point, str]]:
+        """Yield the frames of open modules: left, top, width and height, where the title's line begins, the title."""
+        for frame in self.frames:
+            if frame.corner:
+                x, y = frame.corner[0] + self.left, frame.corner[1] + self.top
+                beginning = (frame.tab[0] + self.left, y - 4)
+                yield (x, y, *frame.size), beginning, frame.title
 
     def routes(self) -> Iterator[tuple[Point, ...]]:
         """Yield the points of the edges."""

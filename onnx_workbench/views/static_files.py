@@ -20,8 +20,10 @@ def style(name: str) -> str:
 
 
 @cache
-def script(name: str) -> str:
+def script(name: str, part: str = "widget") -> str:
     """Return the parts of a widget's script as one ES module, each behind those that it imports.
+
+    `part` is the last of them, which imports the others.
 
     anywidget takes one module, and pages without a server cannot load parts. The parts keep to one form:
     ``import { a, b } from "./part.js";``, names that are told apart across parts, and exports where a name is
@@ -29,7 +31,7 @@ def script(name: str) -> str:
     that is saved in a notebook carries its script.
     """
     pieces: dict[str, str] = {}
-    _collect(name, "widget", pieces)
+    _collect(name, part, pieces)
     return "\n".join(pieces.values())
 
 

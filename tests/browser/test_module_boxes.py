@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from saved_pages import saved_page
 
 pytestmark = pytest.mark.browser
 
@@ -113,3 +114,27 @@ def test_search_and_the_worst_list_open_what_hides_a_node(lab):
     lab.kernel("graph.select('b4s4')")
     boxes_become(graph, 48)
     graph.locator(".ow-panel").get_by_text("b4s4").first.wait_for(timeout=5000)
+
+
+def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_again(browser, tmp_path):
+    namespace: dict = {}
+    exec(BLOCKS, namespace)
+    graph = namespace["view"](namespace["model"], overlay={"b30s4": 2.0, "b3s1": 9.0}, overlay_label="ms")
+    with saved_page(browser, tmp_path, graph) as page:
+        root = page.locator(".ow-graph")
+        assert "480 nodes are in closed modules" in root.locator(".ow-notice").inner_text()
+        boxes = int(root.get_attribute("data-nodes"))
+        assert boxes == 42
+        box = root.locator("[data-node='2']")
+        sign = box.locator(".ow-sign").bounding_box()
+        page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
+        boxes_become(root, 482)
+        assert "or as they were saved" in root.locator(".ow-notice").inner_text()
+        page.get_by_role("button", name="− modules").click()
+        boxes_become(root, 42)
+        root.locator(".ow-search").fill("b30s4")
+        root.locator(".ow-search").press("Enter")
+        boxes_become(root, 482)
+        panel = root.locator(".ow-panel")
+        panel.get_by_text("b30s4").first.wait_for(timeout=2000)
+        assert re.search(r"\bms\s+2\b", panel.inner_text())

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
+import re
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import graph_shapes
+import numpy as np
+import onnx
 import pytest
 import torch
 from onnx import helper
+from PIL import Image
 
 from onnx_workbench.core.errors import NameNotFoundError
 from onnx_workbench.core.formatting import format_count
+from onnx_workbench.core.model import Model
 from onnx_workbench.core.provenance import module_class
 from onnx_workbench.sources.open import open_model
+from onnx_workbench.views import figures
 from onnx_workbench.views.module_frames import module_frames
 from onnx_workbench.views.modules import Folding
 from onnx_workbench.views.view import view
@@ -237,11 +247,91 @@ def test_what_closed_modules_hide_can_be_searched():
     assert state["nodes"]["title"][state["hidden"]["place"][place]] == "block2"
 
 
-def test_a_saved_page_shows_every_node_and_a_saved_picture_the_modules(tmp_path):
+def drawings_of(page: Path) -> list[dict]:
+    """Return what a saved page can show, in this order."""
+    held = re.search(
+        r'<script type="application/json" id="state">(.*?)</script>', page.read_text(), re.DOTALL
+    )
+    return json.loads(held[1])["drawings"]
+
+
+def test_a_saved_page_begins_as_the_cell_is_and_holds_every_node(tmp_path):
     graph = view(blocks())
-    assert "480 nodes are in closed modules" in graph.save(tmp_path / "graph.svg").read_text()
-    assert graph.save(tmp_path / "graph.html").read_text().count("/all/block39/second/node") > 1
+    graph.expand("block2")
+    saved, whole = drawings_of(graph.save(tmp_path / "graph.html"))
+    assert saved["graph"]["nodes"]["title"] == titles(graph)
+    assert "first" in titles(graph)
+    assert saved["graph"]["frames"]["title"] == graph.widget.graph["frames"]["title"]
+    assert saved["graph"]["foldable"] is whole["graph"]["foldable"] is True
+    assert (
+        sorted(itertools.chain(*whole["members"]))
+        == sorted(itertools.chain(*saved["members"]))
+        == list(range(BLOCKS * STEPS + 1))
+    )
+    assert all(len(members) <= 1 for members in whole["members"])
+    assert {"block39", "first", "second"} <= set(whole["graph"]["frames"]["title"])
+
+
+def test_a_saved_page_keeps_numbers_and_marks_in_both_drawings(tmp_path):
+    graph = view(blocks(), overlay={"b2s3": 5.0, "b7s1": 9.0}, overlay_label="ms")
+    other = view(blocks(), beside=onnx_changed(), collapsed=True).left
+    for drawing in drawings_of(graph.save(tmp_path / "graph.html")):
+        (item,) = drawing["overlays"]["items"]
+        worst = item["worst"][0]
+        assert worst["text"] == "9"
+        assert worst["node"] in drawing["members"][worst["place"]]
+        assert item["texts"][worst["place"]] == "9"
+    for drawing in drawings_of(other.save(tmp_path / "other.html")):
+        marked = [m for m, mark in zip(drawing["members"], drawing["graph"]["marks"], strict=True) if mark]
+        assert len(marked) == 1
+        assert 7 in marked[0]
+
+
+def onnx_changed() -> Model:
+    """Return the blocks with another operator at node 7."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(blocks().proto)
+    proto.graph.node[7].op_type = "Tanh"
+    return open_model(proto)
+
+
+def test_pictures_show_closed_modules_as_boxes_and_open_ones_in_frames_with_their_names(tmp_path):
+    graph = view(blocks())
+    svg = ET.parse(graph.save(tmp_path / "graph.svg"))
+    texts = [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert "480 nodes are in closed modules." in texts
+    assert texts.count("block2") == 1
+    graph.expand("block2")
+    svg = ET.parse(graph.save(tmp_path / "graph.svg"))
+    frames = [g for g in svg.iter("{http://www.w3.org/2000/svg}g") if g.get("stroke-dasharray")]
+    assert [len(group) for group in frames] == [len(graph.widget.graph["frames"]["title"])]
+    rect = next(iter(frames[0]))
+    x, y, width, height = (float(rect.get(name)) for name in ("x", "y", "width", "height"))
+    inside = {
+        text.text
+        for text in svg.iter("{http://www.w3.org/2000/svg}text")
+        if x < float(text.get("x")) < x + width and y < float(text.get("y")) < y + height
+    }
+    assert {"first", "second"} <= inside
+    assert "block2" in {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert graph.svg(whole=True).count("Relu") >= BLOCKS * STEPS
+
+
+def test_frames_stand_in_the_png_too():
+    graph = view(blocks(), collapsed=True)
+    graph.expand("block2")
+    picture = graph._small_picture(300)
+    grey = np.asarray(Image.open(BytesIO(figures.png(picture, scale=1.0))).convert("L"))
+    frames = list(picture.module_frames())
+    assert len(frames) == 2
+    for (x, y, width, height), _, _ in frames:
+        for side in (
+            x,
+            x + width,
+        ):  # dashed: more than half of such a line is drawn, and nothing else is there
+            line = grey[int(y) + 1 : int(y + height), round(side) - 2 : round(side) + 3]
+            assert 0.4 < (line.min(axis=1) < 200).mean() < 0.95
+    assert (grey[int(frames[0][0][1]) + 20, :25] == 255).all()
 
 
 def test_a_closed_module_tells_its_class_its_nodes_and_its_parameters_as_pytorch_counts_them():
@@ -318,7 +408,8 @@ def test_names_with_dots_tell_the_modules_where_nothing_else_does():
     assert len(titles(view(open_model(proto)))) == 402
 
 
-def test_a_saved_page_offers_no_buttons_that_only_python_can_answer(tmp_path):
-    graph = view(blocks())
+def test_a_saved_page_of_a_graph_that_is_open_offers_no_buttons_that_only_python_can_answer(tmp_path):
+    graph = view(blocks(), collapsed=False)
     assert graph.widget.graph["foldable"] is True
-    assert '"foldable": false' in graph.save(tmp_path / "graph.html").read_text()
+    (drawing,) = drawings_of(graph.save(tmp_path / "graph.html"))
+    assert drawing["graph"]["foldable"] is False

@@ -124,7 +124,10 @@ def test_the_page_holds_the_graph_as_data_that_cannot_end_its_script(tmp_path):
     text = view(proto).save(tmp_path / "graph.html").read_text(encoding="utf-8")
     assert "<script>alert(1)" not in text
     state = re.search(r'<script type="application/json" id="state">(.*?)</script>', text, re.DOTALL)
-    assert json.loads(state[1])["graph"]["nodes"]["name"][1] == "</script><script>alert(1)</script>"
+    assert (
+        json.loads(state[1])["drawings"][0]["graph"]["nodes"]["name"][1]
+        == "</script><script>alert(1)</script>"
+    )
     assert not re.search(r"""(src|href)\s*=|https?://(?!www\.w3\.org)""", text)
 
 
