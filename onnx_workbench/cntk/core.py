@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -174,26 +175,18 @@ class Value:
         ValueError
             Unless `batch` is a list of whole numbers or of lists of them.
         """
-        shape = (num_classes,) if isinstance(num_classes, numbers.Integral) else tuple(num_classes)
-        items = batch.tolist() if isinstance(batch, np.ndarray) else batch
-        if not isinstance(items, list):
-            raise CntkValueError("input must be a list")
-        items = [one.tolist() if isinstance(one, np.ndarray) else one for one in items]
-        single = bool(items) and isinstance(items[0], int | float)
-        rows = [[one] for one in items] if single else items
-        try:
-            first = rows[0][0]
-        except (IndexError, TypeError) as error:
-            raise CntkValueError("input must be a list of list of integers") from error
-        if not isinstance(first, numbers.Integral):
-            raise CntkValueError(
-                f'supplied data to one_hot() must be of type integer and not "{type(first)}" since it is index data.'
-            )
+        shape = _class_shape(num_classes)
+        rows, single = _rows_of_classes(batch)
         kind = dtype_of(np.float32 if dtype is None else dtype)
         width = shape[-1]
-        if math.prod(shape[:-1]) != 1:
-            rows = [np.reshape(row, (-1, *shape[:-1])) for row in rows]
-        encoded = [_one_hot(np.asarray(row), width, kind).reshape(len(row), *shape) for row in rows]
+        apart = math.prod(shape[:-1])
+        if any(len(row) % apart for row in rows):
+            raise CntkValueError(
+                f"one_hot: each sample of shape {shape} needs {apart} class numbers; got {[len(row) for row in rows]}."
+            )
+        encoded = [
+            _one_hot(np.reshape(np.asarray(row, np.int64), (-1, *shape[:-1])), width, kind) for row in rows
+        ]
         value = Value(np.concatenate(encoded)) if single else Value(encoded)
         value.is_sparse = True
         return value
@@ -262,12 +255,46 @@ def _padded(sequences: list[NDArray[Any]]) -> NDArray[Any]:
     return padded
 
 
+def _rows_of_classes(batch: Any) -> tuple[list[list[int]], bool]:
+    """Return class numbers in rows, one for each sequence, and whether they were given as samples instead."""
+    items = batch.tolist() if isinstance(batch, np.ndarray) else batch
+    if not isinstance(items, list):
+        raise CntkValueError("input must be a list")
+    items = [one.tolist() if isinstance(one, np.ndarray) else one for one in items]
+    single = bool(items) and isinstance(items[0], int | float)
+    rows = [[one] for one in items] if single else items
+    if not rows or not isinstance(rows[0], list) or not rows[0]:
+        raise CntkValueError("input must be a list of list of integers, and not be empty")
+    if not all(isinstance(row, list) for row in rows):
+        raise CntkValueError("input must be a list of integers or a list of lists of them, and mixes both")
+    for index in chain.from_iterable(rows):
+        if not isinstance(index, numbers.Integral):
+            raise CntkValueError(
+                f'supplied data to one_hot() must be of type integer and not "{type(index)}" since it is index data.'
+            )
+    return rows, single
+
+
+def _class_shape(num_classes: Any) -> tuple[int, ...]:
+    """Return the shape of a one-hot sample, for the number of classes or for the shape itself."""
+    if isinstance(num_classes, numbers.Integral):
+        return (int(num_classes),)
+    shape = tuple(num_classes) if isinstance(num_classes, list | tuple) else ()
+    if not shape or not all(isinstance(size, numbers.Integral) for size in shape):
+        raise CntkTypeError(
+            f"one_hot: num_classes must be a whole number, or a shape whose last size is one; got {num_classes!r}."
+        )
+    return shape
+
+
 def _one_hot(indices: NDArray[Any], width: int, dtype: Any) -> NDArray[Any]:
-    wanted = indices.astype(np.int64)
-    skipped = wanted == Value.ONE_HOT_SKIP
-    if ((wanted < 0) | (wanted >= width))[~skipped].any():
-        raise CntkValueError(f"one_hot: class numbers must be from 0 to {width - 1}; got {wanted.tolist()}.")
-    return np.asarray(np.arange(width) == wanted[..., None], dtype=dtype)
+    wrong = ((indices < 0) | (indices >= width)) & (indices != Value.ONE_HOT_SKIP)
+    if wrong.any():
+        raise CntkValueError(
+            f"one-hot index value ({indices[wrong][0]}) exceeds vocabulary size ({width}): class numbers must "
+            f"be from 0 to {width - 1}."
+        )
+    return np.asarray(np.arange(width) == indices[..., None], dtype=dtype)
 
 
 def asarray(value: Any, dtype: Any = None) -> NDArray[Any]:

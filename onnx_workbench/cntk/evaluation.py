@@ -90,7 +90,7 @@ def lowered(
     given: tuple[Variable, ...] = (),
     shared: dict[str, Array] | None = None,
 ) -> tuple[Any, Any, Any]:
-    """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by uid."""
+    """Return the ONNX model of some outputs (None if they are leaves), their native graph and its leaves by key."""
     graph, leaves = native_graph(outputs, sizes, given)
     produced = [uid for uid in dict.fromkeys(graph.outputs) if uid in graph.producers]
     model = (
@@ -117,9 +117,9 @@ def _make(
     names = [] if model is None else [one.name for one in model.graph.input]
     inputs = [leaf for leaf in leaves.values() if leaf.is_input or leaf.is_output]
     used = {uid for primitive in graph.primitives.values() for uid in primitive.inputs}
-    fed = [leaf for leaf in inputs if leaf.uid in used]
+    fed = [leaf for leaf in inputs if leaf.key in used]
     feeds = list(zip(fed, names, strict=True))
-    feeds += [(leaf, "") for leaf in inputs if leaf.uid not in used]
+    feeds += [(leaf, "") for leaf in inputs if leaf.key not in used]
     kept = [(leaf, leaf.version) for leaf in leaves.values() if isinstance(leaf, Parameter | Constant)]
     fetched = [] if model is None else [one.name for one in model.graph.output]
     alone = any(_parts_lengths(primitive) for primitive in graph.primitives.values())
@@ -245,7 +245,7 @@ def prepared(
         If values are missing, do not fit, or differ in the number of samples or the lengths of sequences.
     """
     free = tuple(
-        (variable.uid, _sample_shape(value, variable))
+        (variable.key, _sample_shape(value, variable))
         for variable, value in batch.items()
         if FREE in variable._shape or -1 in variable._shape
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.value_types import FREE, INFERRED
 from onnx_workbench.cntk.variables import Variable
 from onnx_workbench.core.formatting import clean_text
@@ -95,10 +95,11 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
         return value  # the usual case, at once
     if isinstance(value, tuple) and len(value) == 2 and _are_flags(value[1]):
         value = value[0]
+    _check_storage(variable, value)
+    if hasattr(value, "as_batch"):
+        return _of_value(variable, value.as_batch(variable))
     if hasattr(value, "toarray"):
         value = value.toarray()
-    elif hasattr(value, "as_batch"):
-        return value.as_batch(variable)  # type: ignore[no-any-return]
     elif hasattr(value, "asarray") and not isinstance(value, np.ndarray):
         value = value.asarray()
     if isinstance(value, list | tuple):
@@ -109,6 +110,50 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
             f"for '{variable}'."
         )
     return _of_array(variable, _typed(variable, value))
+
+
+def _check_storage(variable: Variable, value: Any) -> None:
+    """Refuse sparse matrices that are not in rows of floats, and lists of dense and sparse ones.
+
+    CNTK refuses dense data for sparse inputs too; here it is the same to compute with, and taken.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    sparse = [hasattr(one, "toarray") for one in items]
+    for one in items:
+        kind = getattr(one, "format", "csr")
+        if hasattr(one, "toarray") and kind != "csr":
+            raise CntkValueError(
+                f"batch must be a list of NumPy arrays or SciPy CSR matrices; got a {type(one).__name__} for "
+                f"'{variable}'. Convert it: value.tocsr()."
+            )
+        if hasattr(one, "toarray") and one.dtype.kind in "iu":
+            raise CntkValueError(
+                f"only integer, bool, float32, float64 and float16 are supported, and of sparse matrices only floats; "
+                f"you gave {one.dtype} for '{variable}'. Convert it: value.astype(np.float32)."
+            )
+    if any(sparse) and not all(sparse):
+        raise CntkValueError(
+            f"All items of a list must have the same storage format; of the {len(items)} for '{variable}' "
+            f"{sum(sparse)} are sparse and {len(items) - sum(sparse)} dense."
+        )
+
+
+def _of_value(variable: Variable, batch: Array | list[Array]) -> Array | list[Array]:
+    """Return the content of a Value, which is never cast, and whose list holds sequences."""
+    for one in batch if isinstance(batch, list) else [batch]:
+        if one.dtype != (variable.dtype or one.dtype):
+            raise CntkRuntimeError(
+                f"The Variable '{variable}' DataType {np.dtype(variable.dtype)} does not match the corresponding "
+                f"Value's DataType {one.dtype}. Make the Value with dtype=np.{np.dtype(variable.dtype)}."
+            )
+    if not isinstance(batch, list):
+        return _of_array(variable, batch)
+    longest = max((len(one) for one in batch), default=0)
+    if not all(map(len, batch)):
+        raise CntkRuntimeError(f"Every sequence needs a first step; of those for '{variable}' one is empty.")
+    if len(variable.dynamic_axes) < 2 and longest != 1:
+        _refuse_steps(variable, (len(batch), longest, *batch[0].shape[1:]))
+    return _of_list(variable, batch)
 
 
 def _of_list(variable: Variable, items: list[Any]) -> Array | list[Array]:
@@ -204,7 +249,7 @@ def _text(shape: tuple[int, ...]) -> str:
 
 def _typed(variable: Variable, value: Array, *, plain: bool = False) -> Array:
     """Return numbers in the dtype of a variable; whole numbers are cast with a warning, unless from plain lists."""
-    dtype = variable.dtype
+    dtype = variable.dtype or np.float32  # a placeholder left open may have none
     if value.dtype == dtype:
         return value
     if value.dtype.kind == "b" or (value.dtype.kind in "iu" and plain):

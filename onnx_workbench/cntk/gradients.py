@@ -208,8 +208,8 @@ class _Whole:
         for variable in self.wanted:
             if variable in sources:
                 sources[variable].requires_grad_()
-        by_uid = {leaf.uid: tensor for leaf, tensor in leaves.items()}
-        weights = {name: by_uid[uid].reshape(shape) for name, (uid, shape) in self.program.weights.items()}
+        by_key = {leaf.key: tensor for leaf, tensor in leaves.items()}
+        weights = {name: by_key[key].reshape(shape) for name, (key, shape) in self.program.weights.items()}
         values = run_model(self.program.model, inputs, weights)
         total = None
         for output, place in zip(self.program.outputs, self.program.places, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,18 @@ _DTYPES: dict[Any, type] = {
 def new_uid(kind: str) -> str:
     """Return CNTK's kind of uid: the operator and a number that runs through the process."""
     return f"{kind}{next(_counter)}"
+
+
+_holders: WeakValueDictionary[str, Any] = WeakValueDictionary()
+
+
+def held_key(holder: Any, uid: str) -> str:
+    """Return a uid for one thing alone in this process: those of files may have been given to others before."""
+    key, number = uid, 1
+    while _holders.setdefault(key, holder) is not holder:
+        number += 1
+        key = f"{uid}_{number}"
+    return key
 
 
 def dtype_of(dtype: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from onnx_workbench.cntk.value_types import (
     VariableType,
     dtype_of,
     dtype_of_or_none,
+    held_key,
     is_known,
     new_uid,
     shape_of,
@@ -62,6 +64,14 @@ class Variable(TensorOperators):
         self._owner = owner
         self.uid = uid or new_uid(kind)
 
+    @cached_property
+    def key(self) -> str:
+        """Its uid, or where something else has the same, as files read twice give, one like it."""
+        owner = self._owner
+        if owner is not None and self.uid.startswith(owner.uid):
+            return f"{owner.key}{self.uid[len(owner.uid) :]}"
+        return held_key(self, self.uid)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
@@ -69,8 +79,8 @@ class Variable(TensorOperators):
 
     @property
     def dtype(self) -> Any:
-        """NumPy type of its numbers."""
-        return self._dtype or np.float32
+        """NumPy type of its numbers; None where a placeholder has left it open."""
+        return self._dtype
 
     @property
     def dynamic_axes(self) -> tuple[Axis, ...]:

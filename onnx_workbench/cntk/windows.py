@@ -53,12 +53,19 @@ class Window:
         return max(low, 0), max(high, 0)
 
 
-def _spread(values: Any, rank: int, fill: Any) -> list[Any]:
-    """Return one value for each spatial axis: one stands for all, one more than axes begins with the channels'."""
-    given: list[Any] = list(values)
-    if len(given) == 1:
-        return given * rank
-    return [fill] * (rank - len(given)) + given[max(len(given) - rank, 0) :]
+def spread(values: Any, kernel_rank: int, rank: int, default: Any) -> list[Any]:
+    """Return one value for each of the last axes, as CNTK fills up what callers leave out.
+
+    The first value stands for the axes of the kernel before it; axes that the kernel does not have get the default.
+    """
+    given = list(values) or [default]
+    given = given[:1] * (kernel_rank - len(given)) + given
+    return [default] * (rank - len(given)) + given[max(len(given) - rank, 0) :]
+
+
+def channel_copies(channels: int, stride: int, *, padded: bool) -> int:
+    """Return how often a kernel is laid along the channels: once, unless padding is asked for there too."""
+    return (channels - 1) // max(stride, 1) + 1 if padded and channels > 0 else 1
 
 
 def _has_one_output(function: Any) -> bool:
@@ -74,9 +81,9 @@ def convolution_windows(function: Any) -> list[Window]:
     lead = 1 if _has_one_output(function) else 2
     rank = weights.rank - lead
     kernel = weights.shape[lead:]
-    strides = _spread(attributes["strides"], rank, 1)
-    padded = _spread(attributes["autoPadding"], rank, False)
-    dilation = _spread(attributes["dilation"], rank, 1)
+    strides = spread(attributes["strides"], rank + 1, rank, 1)
+    padded = spread(attributes["autoPadding"], rank + 1, rank, False)
+    dilation = spread(attributes["dilation"], rank + 1, rank, 1)
     return [Window(*one) for one in zip(kernel, strides, dilation, padded, strict=True)]
 
 
@@ -90,11 +97,6 @@ def convolution_shape(function: Any) -> Shape:
     rank = weights.rank - 2
     if attributes["sequential"]:
         rank -= 1
-    if attributes["reductionRank"] == 0 and x.rank == rank:
-        raise CntkRuntimeError(
-            f"Convolution: reduction_rank=0 needs an operand with an axis of length 1 for channels; got '{x}'. "
-            "Insert it with expand_dims(x, 0)."
-        )
     if x.rank != rank + 1:
         raise CntkValueError(
             f"Convolution operation: the operand '{x}' has {x.rank} axes; expected {rank + 1} (channels first) for "
@@ -120,7 +122,18 @@ def convolution_shape(function: Any) -> Shape:
         return transposed_shape(function)
     spatial = convolution_windows(function)[int(attributes["sequential"]) :]
     found = [window.length(size) for window, size in zip(spatial, x.shape[1:], strict=True)]
-    return (weights.shape[0], *found)
+    return (weights.shape[0] * _channel_copies(function), *found)
+
+
+def _channel_copies(function: Any) -> int:
+    weights, attributes = function.inputs[0], function.attributes
+    if attributes["groups"] != 1 or attributes["sequential"]:
+        return 1
+    rank = weights.rank - 1
+    stride = spread(attributes["strides"], rank, rank, 1)[0]
+    return channel_copies(
+        function.inputs[1].shape[0], stride, padded=spread(attributes["autoPadding"], rank, rank, False)[0]
+    )
 
 
 def transposed_shape(function: Any) -> Shape:
@@ -147,9 +160,14 @@ def pooling_windows(function: Any) -> list[Window]:
     kernel = attributes["poolingWindowShape"]
     if kernel == UNKNOWN_SHAPE:
         return [Window(size, 1, 1, False) for size in x.shape[1:]]
-    rank = min(len(kernel), x.rank)
-    strides = _spread(attributes["strides"], rank, 1)
-    padded = _spread(attributes["autoPadding"], rank, False)
+    if len(kernel) > x.rank:
+        raise CntkRuntimeError(f"Pooling: the window has {len(kernel)} axes; the operand '{x}' has {x.rank}.")
+    rank = max(
+        len(kernel), min(len(attributes["strides"]), x.rank), min(len(attributes["autoPadding"]), x.rank)
+    )
+    kernel = (1,) * (rank - len(kernel)) + tuple(kernel)
+    strides = spread(attributes["strides"], len(attributes["poolingWindowShape"]), rank, 1)
+    padded = spread(attributes["autoPadding"], len(attributes["poolingWindowShape"]), rank, False)
     return [Window(k, s, 1, p) for k, s, p in zip(kernel, strides, padded, strict=True)]
 
 
@@ -157,8 +175,6 @@ def pooling_shape(function: Any) -> Shape:
     """Return the shape that a pooling makes."""
     x = function.inputs[0]
     found = pooling_windows(function)
-    if len(found) > x.rank:
-        raise CntkRuntimeError(f"Pooling: the window has {len(found)} axes; the operand '{x}' has {x.rank}.")
     sizes = x.shape[x.rank - len(found) :]
     ceiling = function.attributes["ceilOutDim"]
     ends = [

@@ -12,6 +12,7 @@ from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
 from onnx_workbench.cntk.as_onnx.rule_parts import Rule, like, number
 from onnx_workbench.cntk.native.graph import Primitive
 from onnx_workbench.cntk.native.values import Shape
+from onnx_workbench.cntk.windows import channel_copies, spread
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,12 @@ class _Window:
         return (room + (self.stride - 1 if ceil else 0)) // self.stride + 1
 
 
-def _spatial(values: object, count: int, default: int, axis_count: int) -> list[int]:
+def _spatial(values: object, count: int, default: int, kernel_rank: int) -> list[int]:
     """Return one number for each spatial axis, the last ones, from an attribute of one, fewer or all axes."""
     found = [int(value) for value in values] if isinstance(values, (Shape, list)) else []
     if isinstance(values, list):
         found.reverse()  # flags are column-major, as the file has them
-    if len(found) == 1:
-        found *= axis_count
-    return [default] * (count - len(found)) + found[max(0, len(found) - count) :]
+    return spread(found, kernel_rank, count, default)
 
 
 def _auto_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
@@ -50,14 +49,16 @@ def _auto_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[i
     return (span - 1) // 2 - extra // 2, (span - 1) - (span - 1) // 2 - (extra - extra // 2)
 
 
-def _windows(primitive: Primitive, sizes: tuple[int, ...], kernel: tuple[int, ...]) -> list[_Window]:
+def _windows(
+    primitive: Primitive, sizes: tuple[int, ...], kernel: tuple[int, ...], kernel_rank: int
+) -> list[_Window]:
+    """Return the windows along the last axes; the rank of the kernel as it was given says what is filled up."""
     attributes, count = primitive.attributes, len(sizes)
-    axis_count = count + 1
-    strides = _spatial(attributes.get("strides"), count, 1, axis_count)
-    dilations = _spatial(attributes.get("dilation"), count, 1, axis_count)
-    auto = _spatial(attributes.get("autoPadding"), count, 0, axis_count)
-    lows = _spatial(attributes.get("lowerPad"), count, 0, axis_count)
-    highs = _spatial(attributes.get("upperPad"), count, 0, axis_count)
+    strides = _spatial(attributes.get("strides"), count, 1, kernel_rank)
+    dilations = _spatial(attributes.get("dilation"), count, 1, kernel_rank)
+    auto = _spatial(attributes.get("autoPadding"), count, 0, kernel_rank)
+    lows = _spatial(attributes.get("lowerPad"), count, 0, kernel_rank)
+    highs = _spatial(attributes.get("upperPad"), count, 0, kernel_rank)
     found = []
     for axis, (n, k) in enumerate(zip(sizes, kernel, strict=True)):
         stride, dilation = max(strides[axis], 1), max(dilations[axis], 1)
@@ -134,7 +135,8 @@ def _convolution(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
     groups = int(number(primitive, "groups", 1)) or 1
     if weights.shape[1] * groups != x.shape[0] or weights.shape[0] % groups:
         raise refuse(primitive, f"a map of shape {weights.shape} does not go with {x.shape[0]} channels.")
-    x, windows = _cropped(emit, x, _windows(primitive, x.shape[1:], weights.shape[2:]))
+    _check_channels(primitive, x.shape[0], x.rank)
+    x, windows = _cropped(emit, x, _windows(primitive, x.shape[1:], weights.shape[2:], x.rank))
     name = emit.node(
         "Conv",
         [x, weights],
@@ -145,6 +147,17 @@ def _convolution(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
         group=groups,
     )
     return like(x, name, (weights.shape[0], *(window.steps() for window in windows)))
+
+
+def _check_channels(primitive: Primitive, channels: int, rank: int) -> None:
+    stride = _spatial(primitive.attributes.get("strides"), rank, 1, rank)[0]
+    padded = bool(_spatial(primitive.attributes.get("autoPadding"), rank, 0, rank)[0])
+    if number(primitive, "groups", 1) == 1 and channel_copies(channels, stride, padded=padded) > 1:
+        raise refuse(
+            primitive,
+            "auto_padding asks for padding along the channels, which CNTK cannot compute: give False for that axis, "
+            f"auto_padding={[False] + [True] * (rank - 1)}.",
+        )
 
 
 def _transposed(emit: Emitter, primitive: Primitive, weights: Emitted, x: Emitted) -> list[Emitted]:
@@ -187,12 +200,12 @@ def _pooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list
         raise refuse(primitive, "its window is missing.")
     if any(n < 0 for n in window):
         return _global(emit, x, average=average)
-    kernel = tuple(window)[1:] if len(window) == x.rank and window[0] == 1 and x.rank > 1 else tuple(window)
+    kernel = _widened(primitive, tuple(window), x.rank)
     lead = x.rank - len(kernel)
     if not 1 <= len(kernel) <= 3 or lead < 0:
         raise refuse(primitive, f"a window of {tuple(window)} on {x.shape} is not written as ONNX.")
     shaped = x if lead == 1 else emit.reshaped(x, (_product(x.shape[:lead]), *x.shape[lead:]))
-    shaped, windows = _cropped(emit, shaped, _windows(primitive, shaped.shape[1:], kernel))
+    shaped, windows = _cropped(emit, shaped, _windows(primitive, shaped.shape[1:], kernel, len(window)))
     ceil = attributes.get("ceilOutDim") is True
     extra: dict[str, Any] = (
         {"count_include_pad": int(attributes.get("includePad") is True)} if average else {}
@@ -209,6 +222,16 @@ def _pooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list
     sizes = tuple(w.steps(ceil=ceil) for w in windows)
     found = like(shaped, name, (shaped.shape[0], *sizes))[0]
     return [found if lead == 1 else emit.reshaped(found, x.shape[:lead] + sizes)]
+
+
+def _widened(primitive: Primitive, window: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Return the window along the axes that it, strides or padding are about; an axis of channels left alone is not."""
+    along = [primitive.attributes.get(key) for key in ("strides", "autoPadding")]
+    longest = max([len(window), *(len(one) for one in along if isinstance(one, (Shape, list)))])
+    kernel = (1,) * (min(longest, rank) - len(window)) + window
+    lone = len(kernel) == rank and kernel[0] == 1 and rank > 1
+    stride = _spatial(along[0], rank, 1, len(window))[0]
+    return kernel[1:] if lone and stride <= 1 else kernel
 
 
 def _product(shape: tuple[int, ...]) -> int:
@@ -230,7 +253,7 @@ def _unpooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> li
     if not isinstance(window, Shape) or x.axes != 1 or pooled.axes != 1 or pooled.rank != 3:
         raise refuse(primitive, "only the pooling of pictures can be undone in ONNX.")
     kernel = tuple(window)[-2:]
-    windows = _windows(primitive, pooled.shape[1:], kernel)
+    windows = _windows(primitive, pooled.shape[1:], kernel, len(window))
     sizes: dict[str, Any] = {
         "kernel_shape": kernel,
         "strides": [w.stride for w in windows],

@@ -55,7 +55,7 @@ class Opened:
         if variable.is_output:
             name = name or variable.name
             if name:
-                self.names.setdefault(variable.uid, name)
+                self.names.setdefault(variable.key, name)
         return variable
 
 
@@ -82,19 +82,19 @@ def native_graph(
     given: tuple[Variable, ...] = (),
     functions: dict[str, tuple[Any, tuple[Variable, ...]]] | None = None,
 ) -> tuple[NativeGraph, dict[str, Variable]]:
-    """Return what some variables stand on in native form, and its leaves by uid.
+    """Return what some variables stand on in native form, and its leaves by key.
 
     Parameters
     ----------
     outputs
         The variables.
     sizes
-        Shapes, by uid, of inputs whose own have free dimensions.
+        Shapes, by key, of inputs whose own have free dimensions.
     given
         Outputs of functions that are fed like inputs: what they stand on is left out. A `Given` tells too what
         placeholders of blocks stand for, where the outputs are inside of one.
     functions
-        Filled with the functions behind the primitives and their operands, blocks opened, by uid.
+        Filled with the functions behind the primitives and their operands, blocks opened, by key.
     """
     fed = frozenset(given)
     opened = given.opened if isinstance(given, Given) else Opened()
@@ -106,27 +106,27 @@ def native_graph(
     while waiting:
         variable = waiting.pop()
         if not variable.is_output or variable in fed:
-            leaves[variable.uid] = variable
+            leaves[variable.key] = variable
             continue
         function = variable.owner
-        if function.uid in found:
+        if function.key in found:
             continue
         operands = [opened.resolve(one) for one in function.inputs]
         operator, attributes, ordered = native_call(function, operands)
         if sizes and operator in SIZED:
             attributes["size"] = sizes[SIZED[operator]][0]
-        found[function.uid] = Primitive(function.uid, operator, function.name, attributes, tuple(ordered))
+        found[function.key] = Primitive(function.key, operator, function.name, attributes, tuple(ordered))
         if functions is not None:
-            functions[function.uid] = (function, tuple(operands))
+            functions[function.key] = (function, tuple(operands))
         for one in function.outputs:
             if one.shape != UNKNOWN_SHAPE:
-                hints[one.uid] = Shape(one.shape)
+                hints[one.key] = Shape(one.shape)
         waiting += reversed(operands)
     producers = {uid: p for p in found.values() for uid in p.all_outputs}
     graph = NativeGraph(
         {uid: _leaf(variable, (sizes or {}).get(uid)) for uid, variable in leaves.items()},
         found,
-        tuple(root.uid for root in roots),
+        tuple(root.key for root in roots),
         opened.names,
         hints,
         producers,
@@ -139,27 +139,27 @@ def _leaf(variable: Variable, size: tuple[int, ...] | None) -> Leaf:
     shape = Shape(size or (variable.shape if value is None else value.shape))
     dynamic = min(len(variable.dynamic_axes), 2)
     return Leaf(
-        variable.uid,
+        variable.key,
         variable.name,
         _KINDS.get(variable.kind, INPUT),
         shape,
-        np.dtype(variable.dtype),
+        np.dtype(variable.dtype or np.float32),
         dynamic,
         value,
     )
 
 
 def native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionary, list[str]]:
-    """Return the operator, attributes and operands of a primitive as a native file has them."""
-    uids = [one.uid for one in operands]
+    """Return the operator, attributes and keys of operands of a primitive as a native file has them."""
+    keys = [one.key for one in operands]
     form = _FORMS.get(function.op_name)
     if form is None:
         operator = getattr(function, "native_operator", function.op_name)
-        return operator, {key: _plain(value) for key, value in function.attributes.items()}, uids
+        return operator, {key: _plain(value) for key, value in function.attributes.items()}, keys
     operator, attributes = form(function)
     if function.op_name in _SWAPPED:
-        uids.reverse()
-    return operator, attributes, uids
+        keys.reverse()
+    return operator, attributes, keys
 
 
 def _plain(value: Any) -> Value:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from onnx_workbench.cntk.axis import Axis
+from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.graph import complete
 from onnx_workbench.cntk.native.codes import SPECIAL_AXES, function_name
 from onnx_workbench.cntk.native.graph import (
@@ -22,6 +22,7 @@ from onnx_workbench.cntk.native.graph import (
 )
 from onnx_workbench.cntk.native.values import DATA_TYPES, Dictionary, NativeAxis, Shape, StoredArray
 from onnx_workbench.cntk.ops.functions import Function, composite
+from onnx_workbench.cntk.value_types import is_known
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.errors import ModelFileError, WorkbenchError
 from onnx_workbench.core.formatting import clean_text
@@ -59,6 +60,7 @@ class _Building:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self.root = field_of(dictionary, "root", str)
+        self.uid, self.name = text_of(dictionary, "uid"), text_of(dictionary, "name")
         entries = cast("list[Dictionary]", dictionary["primitive_functions"])
         self.entries = {field_of(entry, "uid", str): entry for entry in entries}
         self.functions = {uid: self._shell(uid, entry) for uid, entry in self.entries.items()}
@@ -82,7 +84,7 @@ class _Building:
             complete([root])
         except RecursionError as error:  # in a file that has blocks before what is inside them
             raise ModelFileError("its blocks are nested too deep") from error
-        return composite(root)
+        return composite(root, self.name, self.uid or None)
 
     def _check_nesting(self) -> None:
         """Refuse blocks in blocks in blocks, deeper than any model has them: graphs are walked block by block."""
@@ -140,14 +142,13 @@ class _Building:
         if self._operator(entry) == _BLOCK:
             keys = texts_of(entry, "block_function_composite_arguments_map_keys")
             values = texts_of(entry, "block_function_composite_arguments_map_values")
-            function._block = composite(self.functions[_block_root(entry)])
+            inside = field_of(entry, "block_function_composite", dict)
+            function._block = composite(
+                self.functions[_block_root(entry)], text_of(inside, "name"), text_of(inside, "uid") or None
+            )
             function._block_map = [
                 (self._leaf(key), self._variable(value)) for key, value in zip(keys, values, strict=True)
             ]
-            inner = function._block.outputs
-            if len(inner) > 1:
-                for made, one in zip(function._made, inner, strict=True):
-                    made._name = one.name
             function._attributes = {key: _plain(value) for key, value in attributes.items()}
             return
         operands = [self._variable(uid) for uid in texts_of(entry, "inputs")]
@@ -212,8 +213,10 @@ def _leaf(entry: Dictionary, *, free: bool) -> Variable:
             bool(entry.get("is_sparse", False)),
             reversed(dynamic),  # the file has the sequence before the batch, Python after it
             name,
-            kind="Input" if kind == INPUT or free else "Placeholder",
+            kind="Input" if kind == INPUT else "Placeholder",
         )
+        if free and is_known(variable.shape) and variable.dynamic_axes != UNKNOWN_AXES:
+            variable.kind, variable._dtype = "Input", variable.dtype or np.float32
     variable.uid = field_of(entry, "uid", str)
     return variable
 

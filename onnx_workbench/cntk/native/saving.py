@@ -76,7 +76,7 @@ def dictionary_of(function: Function) -> Dictionary:
         "version": _COMPOSITE_VERSION,
         "type": "CompositeFunction",
         "uid": whole.uid,
-        "root": root.uid,
+        "root": saving.uid(root),
         "inputs": list(saving.variables.values()),
         "primitive_functions": functions,
     }
@@ -106,13 +106,23 @@ class _Saving:
     def __init__(self) -> None:
         self.variables: dict[str, Value] = {}
         self.written: set[str] = set()
+        self._keys: dict[str, str] = {}
+
+    def uid(self, one: Function | Variable) -> str:
+        """Return what a function or variable is called in this file: its uid, unless another one here has it."""
+        if isinstance(one, Variable) and one.is_output:
+            return f"{self.uid(one.owner)}{one.uid[len(one.owner.uid) :]}"
+        uid = one.uid
+        while self._keys.setdefault(uid, one.key) != one.key:
+            uid = one.key if uid == one.uid else f"{uid}_"
+        return uid
 
     def function(self, function: Function) -> Dictionary:
         """Return the entry of a primitive or block."""
         found: Dictionary = {
             "version": _FUNCTION_VERSION,
             "type": "PrimitiveFunction",
-            "uid": function.uid,
+            "uid": self.uid(function),
             "op": SizeT(_code(function)),
         }
         if function.name:
@@ -121,18 +131,18 @@ class _Saving:
             found |= self._block(function)
         else:
             found |= self._primitive(function)
-        self.written.add(function.uid)
+        self.written.add(function.key)
         return found
 
     def _primitive(self, function: Function) -> Dictionary:
         operands = list(function.outputs if function.op_name == "Combine" else function.inputs)
-        operator, attributes, uids = native_call(function, operands)
-        by_uid = {operand.uid: operand for operand in operands}
-        for uid in uids:
-            self._note(by_uid[uid])
+        operator, attributes, keys = native_call(function, operands)
+        by_key = {operand.key: operand for operand in operands}
+        for key in keys:
+            self._note(by_key[key])
         whole = _complete(operator, attributes, function)
         return {
-            "inputs": list(uids),
+            "inputs": [self.uid(by_key[key]) for key in keys],
             "attributes": {key: _typed(key, value, operator) for key, value in whole.items()},
         }
 
@@ -148,15 +158,17 @@ class _Saving:
             "version": _COMPOSITE_VERSION,
             "type": "CompositeFunction",
             "uid": inner.uid,
-            "root": inner.root_function.uid,
+            "root": self.uid(inner.root_function),
         }
         rank = function.inputs[0].rank if function.inputs else 0
         return {
             "block_function_op_name": function.op_name,
             "block_function_composite": inside | ({"name": inner.name} if inner.name else {}),
-            "block_function_composite_arguments_map_keys": [placeholder.uid for placeholder, _ in pairs],
-            "block_function_composite_arguments_map_values": [outer.uid for _, outer in pairs],
-            "inputs": [operand.uid for operand in function.inputs],
+            "block_function_composite_arguments_map_keys": [
+                self.uid(placeholder) for placeholder, _ in pairs
+            ],
+            "block_function_composite_arguments_map_values": [self.uid(outer) for _, outer in pairs],
+            "inputs": [self.uid(operand) for operand in function.inputs],
             "attributes": {
                 key: _typed(key, _native(value, rank), function.op_name)
                 for key, value in function.attributes.items()
@@ -165,7 +177,8 @@ class _Saving:
 
     def _note(self, variable: Variable) -> None:
         """Add a leaf; or, for the output of a function that comes later, a placeholder with its uid."""
-        if variable.uid in self.variables or (variable.is_output and variable.owner.uid in self.written):
+        uid = self.uid(variable)
+        if uid in self.variables or (variable.is_output and variable.owner.key in self.written):
             return
         axes = [
             NativeAxis(DYNAMIC_AXIS, axis.name, axis.is_ordered) for axis in reversed(variable.dynamic_axes)
@@ -175,9 +188,9 @@ class _Saving:
         found: Dictionary = {
             "version": _VARIABLE_VERSION,
             "type": "Variable",
-            "uid": variable.uid,
+            "uid": uid,
             "kind": SizeT(_KINDS.get(variable.kind, PLACEHOLDER)),
-            "data_type": SizeT(DATA_TYPE_CODES[np.dtype(variable.dtype)]),
+            "data_type": SizeT(DATA_TYPE_CODES[np.dtype(variable.dtype)] if variable.dtype else 0),
             "dynamic_axis": list(axes),
             "is_sparse": variable.is_sparse,
             "needs_gradient": variable.needs_gradient,
@@ -188,7 +201,7 @@ class _Saving:
         if isinstance(variable, Parameter | Constant):
             found["value"] = variable._numbers()
             found["shape"] = Shape(variable.shape)
-        self.variables[variable.uid] = found
+        self.variables[uid] = found
 
 
 def _code(function: Function) -> int:

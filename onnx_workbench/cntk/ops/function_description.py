@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from onnx_workbench.cntk.errors import (
@@ -11,6 +12,7 @@ from onnx_workbench.cntk.errors import (
 )
 from onnx_workbench.cntk.graph import leaves_of
 from onnx_workbench.cntk.tensor_operators import TensorOperators
+from onnx_workbench.cntk.value_types import held_key
 from onnx_workbench.cntk.variables import Variable
 
 
@@ -20,6 +22,7 @@ class FunctionDescription(TensorOperators):
     _under_construction: ClassVar[
         list[Variable]
     ] = []  # arguments of Python functions being turned into Functions
+    uid: str
     _op_name: str
     _name: str
     _operands: list[Variable]
@@ -30,6 +33,11 @@ class FunctionDescription(TensorOperators):
     _cache: dict[Any, Any]
     _custom: dict[str, Any]
     _made: list[Variable]
+
+    @cached_property
+    def key(self) -> str:
+        """Its uid, or where something else has the same, as files read twice give, one like it."""
+        return held_key(self, self.uid)
 
     @property
     def is_composite(self) -> bool:
@@ -86,15 +94,13 @@ class FunctionDescription(TensorOperators):
     @property
     def name(self) -> str:
         """The name given, or nothing."""
-        return self._root.name if self._root is not None else self._name
+        return self._name
 
     @name.setter
     def name(self, new: str) -> None:
         if self.name:
             raise CntkValueError(f"The Function is named {self.name!r} already; a name cannot be changed.")
-        self.root_function._name = new
-        if len(self.root_function._made) == 1:
-            self.root_function._made[0]._name = new
+        self._name = new  # as in CNTK, a graph named as a whole leaves its root and outputs as they are
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -64,16 +64,13 @@ class Function(FunctionDescription):
                 None,
                 None,
                 dynamic_axes=UNKNOWN_AXES,
-                name=name if count == 1 else self._output_name(number),
+                name=name if number == 0 or block else f"{name}{_SECOND.get(op_name, '')}" if name else "",
                 kind="Output",
                 owner=self,
                 uid=f"{self.uid}_Output_{number}",
             )
             for number in range(count)
         ]
-
-    def _output_name(self, number: int) -> str:
-        return self._block.outputs[number].name if self._block else ""
 
     def infer(self, *, lenient: int) -> bool:
         """Work out shape, dtype and axes of the outputs of this primitive; tell whether they changed."""
@@ -378,6 +375,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+_SECOND = {"TopK": "_TopKIndexMask", "UnpackSequenceOp": "_UnpackSequenceMask"}
+"""What CNTK appends to the name of a function for that of its second output."""
+
 _PLAIN_ATTRIBUTES = {"needs_gradient", "is_sparse", "kind", "uid"}
 
 
@@ -395,9 +395,11 @@ def primitive(
     return made
 
 
-def composite(root: Function) -> Function:
-    """Return the whole graph below a primitive, as one Function."""
-    return Function("CompositeFunctionOpName", [], root=root)
+def composite(root: Function, name: str | None = None, uid: str | None = None) -> Function:
+    """Return the whole graph below a primitive, as one Function, with the name of its root unless another is given."""
+    return Function(
+        "CompositeFunctionOpName", [], name=root._name if name is None else name, root=root, uid=uid
+    )
 
 
 def block(

@@ -84,7 +84,7 @@ def output_variable(
     shape: Any, dtype: Any, dynamic_axes: Any, needs_gradient: bool = True, name: str = ""
 ) -> Variable:
     """Return an output of a user's own function."""
-    return Variable(shape, dtype_of(dtype), needs_gradient, False, _axes(dynamic_axes), name, kind="Output")
+    return Variable(shape, dtype, needs_gradient, False, _axes(dynamic_axes), name, kind="Output")
 
 
 def placeholder(shape: Any = None, dynamic_axes: Any = None, name: str = "") -> Variable:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
@@ -58,6 +59,8 @@ def convolution(
     """
     if groups <= 0:
         raise CntkValueError(f"groups: {groups} must be strictly positive, i.e. groups > 0")
+    if reduction_rank == 0 and not sequential:
+        return _without_channels(convolution_map, operand, strides, sharing, auto_padding, dilation, name)
     attributes = {
         "strides": shape_of(strides),
         "sharing": _bools(sharing),
@@ -74,6 +77,27 @@ def convolution(
     if weights.rank == _variable(operand).rank and not sequential:  # no axis for filters: there is one
         attributes["kernelShape"] = weights.shape
     return apply("Convolution", [convolution_map, operand], attributes, name)
+
+
+def _without_channels(
+    convolution_map: Any, operand: Any, strides: Any, sharing: Any, padding: Any, dilation: Any, name: str
+) -> Function:
+    """Convolve what has no axis for channels: operand and weights get one of length 1."""
+    weights = _variable(convolution_map)
+
+    def build(x: Any) -> Function:
+        at = max(weights.rank - x.rank, 0)
+        reshaped = apply("Reshape", [weights], _new_axis(at))
+        return convolution(
+            reshaped, apply("Reshape", [x], _new_axis(0)), strides, sharing, padding, dilation=dilation
+        )
+
+    return as_block_of("Convolution", build, [operand], name)
+
+
+def _new_axis(at: int) -> dict[str, Any]:
+    """Return the attributes of a reshape that inserts an axis of length 1."""
+    return {"newShape": (1,), "beginAxis": Axis(at), "endAxis": Axis(at)}
 
 
 def convolution_transpose(

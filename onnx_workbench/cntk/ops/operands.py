@@ -135,7 +135,7 @@ def _check_dtypes(op_name: str, found: list[Variable]) -> None:
     dtypes = {one.dtype for one in found if one._dtype is not None and not one.is_placeholder}
     if len(dtypes) > 1 and not {np.float16, np.int8, np.int16} & dtypes:
         names = {np.float32: "Float", np.float64: "Double"}
-        kinds = [names.get(one.dtype, one.dtype.__name__) for one in found]
+        kinds = [names.get(one.dtype, one.dtype.__name__) for one in found if one.dtype is not None]
         raise CntkValueError(
             f"Primitive op '{op_name}' passed operands '{', '.join(map(str, found))}' with different DataTypes "
             f"{', '.join(repr(kind) for kind in dict.fromkeys(kinds))}. Make them agree with cast(), or give "

@@ -144,7 +144,8 @@ def top_k(x: Any, k: int, axis: Any = -1, name: str = "") -> Function:
 def softmax(x: Any, axis: Any = None, name: str = "") -> Function:
     """Return exp(x) / sum(exp(x)), along an axis or over all static axes together."""
     found = axis_of(axis)
-    if found is None or (found.is_static_axis and operand(x).rank == 1):
+    last_of_one = found is not None and found.is_static_axis and found.static_axis_index(False) == -1
+    if found is None or found.name == "AllStaticAxes" or (last_of_one and operand(x).rank == 1):
         return apply("Softmax", [x], name=name)
 
     def build(a: Any) -> Function:
