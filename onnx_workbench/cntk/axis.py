@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import numbers
 from typing import Any
 
-from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 
 _BATCH, _DYNAMIC, _UNKNOWN = "defaultBatchAxis", "defaultDynamicAxis", "UnknownAxes"
 _ALL_STATIC, _ALL, _NEW_LEADING = "AllStaticAxes", "AllAxes", "EndStaticAxis"
@@ -26,6 +27,10 @@ class Axis:
         elif isinstance(which, str):
             self._name = which
         else:
+            if not isinstance(which, numbers.Integral):
+                raise CntkTypeError(
+                    f"An axis is a whole number, a name or an Axis; got the {type(which).__name__} {which!r}."
+                )
             self._index = int(which)
             self._name = f"staticAxisIdx={self._index}"
 
@@ -124,4 +129,6 @@ UNKNOWN_AXES = Axis.unknown_dynamic_axes()
 
 def axis_of(value: Any) -> Axis | None:
     """Return an axis for what callers pass: an Axis, a number or None."""
+    if isinstance(value, str):
+        raise CntkTypeError(f"An axis by name is Axis({value!r}); static ones are whole numbers. Got a str.")
     return value if value is None or isinstance(value, Axis) else Axis(value)

@@ -14,7 +14,7 @@ import numpy as np
 from onnx import numpy_helper
 
 from onnx_workbench.cntk.as_onnx.step_rules import is_single
-from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.feeding import Array, arguments_of, batch_of
 from onnx_workbench.cntk.graph import edits, functions_below
 from onnx_workbench.cntk.inference.registry import reduced_dynamic_axes
@@ -111,8 +111,9 @@ def _make(
     places = [produced.index(uid) if uid in graph.producers else leaves[uid] for uid in graph.outputs]
     for one in leaves.values():
         if one.is_placeholder:
-            raise CntkRuntimeError(
-                f"'{one}' is a placeholder: put an input in its place with replace_placeholder before evaluating."
+            raise CntkValueError(
+                f"Values for 1 required arguments '{one}' have not been provided, and cannot be: it is a placeholder. "
+                "Put an input in its place before evaluating, model.replace_placeholder(input_variable(shape))."
             )
     names = [] if model is None else [one.name for one in model.graph.input]
     inputs = [leaf for leaf in leaves.values() if leaf.is_input or leaf.is_output]
@@ -207,6 +208,12 @@ class State:
 
 def batches(given: dict[Variable, Any]) -> dict[Variable, Any]:
     """Return what callers gave for variables, as `batch_of` has it."""
+    for variable, value in given.items():
+        if variable.is_placeholder and not isinstance(value, str | None):
+            raise CntkRuntimeError(
+                f"'{variable}' is a placeholder, and cannot be given a value: put an input in its place first, "
+                "model.replace_placeholder(input_variable(shape))."
+            )
     return {variable: batch_of(variable, value) for variable, value in given.items()}
 
 
@@ -225,8 +232,38 @@ def requested(function: Any, outputs: Any) -> tuple[Variable, ...]:
         outputs = [outputs]
     found: list[Variable] = []
     for one in outputs:
+        if not isinstance(one, Variable) and not hasattr(one, "outputs"):
+            raise CntkTypeError(
+                f"expected list of Variables or single-output Functions, but got a {type(one).__name__} instead; "
+                "outputs are such as model.outputs, or model.find_by_name('name').outputs."
+            )
         found += [one] if isinstance(one, Variable) else one.outputs
+    if not found:
+        raise CntkValueError(
+            f"At least one output has to be specified when calling the Function '{function}'."
+        )
+    _check_outputs(function, tuple(found))
     return tuple(found)
+
+
+def _check_outputs(function: Any, outputs: tuple[Variable, ...]) -> None:
+    """Refuse outputs that the function does not compute on its way; those inside its blocks are part of it."""
+    key = ("asked", outputs)
+    if function._cache.get(key) == edits.count:
+        return
+    whole: set[int] = set()
+    waiting = [function.root_function]
+    while waiting:
+        for one in functions_below([waiting.pop()]):
+            whole.add(id(one))
+            waiting += [one.block_root] if one.is_block else []
+    for one in outputs:
+        if one.is_output and id(one.owner) not in whole:
+            raise CntkValueError(
+                f"One of the requested outputs '{one}' is not part of the Function '{function}'. Evaluate "
+                "combine([output]), or a Function that computes it."
+            )
+    function._cache[key] = edits.count
 
 
 def prepared(
@@ -290,6 +327,16 @@ def _check_layouts(program: Program, batch: dict[Variable, Any]) -> None:
                 f"specified for the Function's arguments '{before[1]}' ({before[0]}) vs. '{variable}' ({lengths}), "
                 "though these arguments have the same dynamic axes."
             )
+    counts = {
+        len(batch[variable]): variable
+        for variable, _ in program.feeds
+        if any(axis.is_batch_axis for axis in variable.dynamic_axes)
+    }
+    if len(counts) > 1:
+        listed = ", ".join(f"{count} for '{variable}'" for count, variable in counts.items())
+        raise CntkValueError(
+            f"The values given are of different numbers of samples or sequences: {listed}. Give as many of each."
+        )
 
 
 def run(program: Program, batch: dict[Variable, Any]) -> list[Any]:

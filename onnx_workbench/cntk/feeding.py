@@ -43,7 +43,8 @@ def arguments_of(function: Any, arguments: Any) -> Given:
                 else f"the Function has no arguments; got a {type(arguments).__name__}. Call eval() without one."
             )
         return {wanted[0]: arguments}
-    return {_variable(key, wanted): value for key, value in arguments.items()}
+    found = {_variable(key, wanted): value for key, value in arguments.items()}
+    return {key: value for key, value in found.items() if key.kind != "Input" or key in wanted}
 
 
 def _are_flags(value: Any) -> bool:
@@ -55,9 +56,10 @@ def _variable(key: Any, wanted: Iterable[Variable]) -> Variable:
     if isinstance(key, Variable):
         return key
     if not isinstance(key, str):
-        if hasattr(key, "output"):
-            return key.output  # type: ignore[no-any-return]
-        raise CntkTypeError(f"arguments are keyed by Variable or by name; got a {type(key).__name__}.")
+        raise CntkTypeError(
+            f"Variable expected, but got a {type(key).__name__}: arguments are keyed by Variable or by name, such as "
+            "model.arguments[0]; of a Function that is an argument, that is its .output."
+        )
     wanted = list(wanted)
     found = [one for one in wanted if one.name == key] or [one for one in wanted if one.uid == key]
     if len(found) > 1:
@@ -91,9 +93,23 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
         and value.dtype == variable._dtype
         and value.shape[1:] == shape
         and value.ndim  # one number for a scalar is no batch yet
+        and len(value)
     ):
         return value  # the usual case, at once
+    found = _converted(variable, value)
+    if axes and not all(map(len, [found, *(found if isinstance(found, list) else [])])):
+        raise CntkRuntimeError(
+            f"The values for '{variable}' hold no sample, or a sequence without a step; each needs at least one."
+        )
+    return found
+
+
+def _converted(variable: Variable, value: Any) -> Array | list[Array]:
     if isinstance(value, tuple) and len(value) == 2 and _are_flags(value[1]):
+        if isinstance(value[0], list) and len(value[0]) != len(value[1]):
+            raise CntkValueError(
+                f"you have {len(value[0])} sequences for '{variable}', but only {len(value[1])} sequence begin markers"
+            )
         value = value[0]
     _check_storage(variable, value)
     if hasattr(value, "as_batch"):
@@ -101,7 +117,7 @@ def batch_of(variable: Variable, value: Any) -> Array | list[Array]:
     if hasattr(value, "toarray"):
         value = value.toarray()
     elif hasattr(value, "asarray") and not isinstance(value, np.ndarray):
-        value = value.asarray()
+        return _of_value(variable, value.asarray())
     if isinstance(value, list | tuple):
         return _of_list(variable, list(value))
     if not isinstance(value, np.ndarray):
@@ -149,8 +165,6 @@ def _of_value(variable: Variable, batch: Array | list[Array]) -> Array | list[Ar
     if not isinstance(batch, list):
         return _of_array(variable, batch)
     longest = max((len(one) for one in batch), default=0)
-    if not all(map(len, batch)):
-        raise CntkRuntimeError(f"Every sequence needs a first step; of those for '{variable}' one is empty.")
     if len(variable.dynamic_axes) < 2 and longest != 1:
         _refuse_steps(variable, (len(batch), longest, *batch[0].shape[1:]))
     return _of_list(variable, batch)
@@ -262,7 +276,12 @@ def _typed(variable: Variable, value: Array, *, plain: bool = False) -> Array:
                 stacklevel=2,
             )
         return value.astype(dtype)
+    mend = (
+        "Give numbers alone, and one array for each sample or sequence where they differ in length."
+        if value.dtype.kind == "O"
+        else "Convert it: value.astype(np.float32)."
+    )
     raise CntkValueError(
         f"only integer, bool, float32, float64 and float16 are supported, you gave {value.dtype} for '{variable}'. "
-        "Convert it: value.astype(np.float32)."
+        + mend
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.as_primitives.translation import has_onnx_nodes, with_own_primitives
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.from_onnx import function_of_model
 from onnx_workbench.cntk.native import file as native_file
 from onnx_workbench.cntk.native.as_onnx import to_onnx
@@ -119,6 +119,11 @@ def export(function: Function) -> Any:
     graph, _ = native_graph(function.outputs)
     if not any(uid in graph.producers for uid in graph.outputs):
         raise CntkValueError("This Function computes nothing: its outputs are its inputs.")
+    for one in function.placeholders:
+        raise CntkRuntimeError(
+            f"'{one}' is a placeholder, and ONNX has no such thing: put an input in its place before saving, "
+            "model.replace_placeholder(input_variable(shape))."
+        )
     imported = any(one.operator.startswith(PREFIX) for one in graph.primitives.values())
     proto = to_onnx(graph, location="", outputs=dict.fromkeys(graph.outputs) if imported else None)
     values = [value.name for value in proto.graph.output]

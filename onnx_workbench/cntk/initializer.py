@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.random_numbers import RandomNumbers
 from onnx_workbench.cntk.seeds import AUTO, chosen_seed
 
@@ -44,6 +45,12 @@ class Initializer:
     filter_rank: int = INFERRED_RANK
     seed: int | None = None
     kernel: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if self.kind not in {"constant", "bilinear"} and not self.scale > 0:
+            raise CntkValueError(
+                f"scale value for initializer '{self.kind}' must be greater than 0; got {self.scale}."
+            )
 
     def values(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Return the initial values of a parameter.
@@ -132,11 +139,11 @@ _DRAWN: dict[str, Callable[[Initializer, tuple[int, ...]], NDArray[Any]]] = {
     "normal": _normal,
     "truncated_normal": _truncated_normal,
     "bilinear": _bilinear,
-    "xavier": _by_fans(_uniform, lambda fan_in, _: math.sqrt(3 / fan_in)),
-    "glorot_uniform": _by_fans(_uniform, lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out))),
-    "glorot_normal": _by_fans(_normal, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
-    "he_uniform": _by_fans(_uniform, lambda fan_in, _: math.sqrt(6 / fan_in)),
-    "he_normal": _by_fans(_normal, lambda fan_in, _: math.sqrt(2 / fan_in)),
+    "xavier": _by_fans(_uniform, lambda fan_in, _: math.sqrt(3 / max(fan_in, 1))),
+    "glorot_uniform": _by_fans(_uniform, lambda fan_in, fan_out: math.sqrt(6 / max(fan_in + fan_out, 1))),
+    "glorot_normal": _by_fans(_normal, lambda fan_in, fan_out: math.sqrt(2 / max(fan_in + fan_out, 1))),
+    "he_uniform": _by_fans(_uniform, lambda fan_in, _: math.sqrt(6 / max(fan_in, 1))),
+    "he_normal": _by_fans(_normal, lambda fan_in, _: math.sqrt(2 / max(fan_in, 1))),
 }
 
 

@@ -69,10 +69,21 @@ def dtype_of(dtype: Any) -> Any:
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
-    """Return a shape as a tuple of ints; one number is a vector."""
-    return (
-        (int(shape),) if isinstance(shape, int | float | np.generic) else tuple(int(size) for size in shape)
-    )
+    """Return a shape as a tuple of ints; one number is a vector.
+
+    Raises
+    ------
+    CntkTypeError
+        For what is neither a number nor a list of numbers.
+    """
+    if isinstance(shape, int | float | np.generic):
+        return (int(shape),)
+    try:
+        if not isinstance(shape, str | bytes):
+            return tuple(size if type(size) is int else size.__int__() for size in shape)
+    except (AttributeError, TypeError):
+        pass
+    raise CntkTypeError(f"A shape is a whole number or a tuple of them, such as (3, 32, 32); got {shape!r}.")
 
 
 def is_known(shape: tuple[int, ...]) -> bool:

@@ -258,6 +258,10 @@ class Parameter(_Kept):
         if get_default_override(None, pure=default_override_or(False)):
             raise CntkTypeError("parameters cannot be created inside a @Function def")
         init = 0 if init is None else init
+        if isinstance(init, str):
+            raise CntkTypeError(
+                f"init is a number, an array or an initialiser such as glorot_uniform(); got the text {init!r}."
+            )
         dtype = get_default_override(Parameter, dtype=dtype)
         if dtype is None:
             dtype = init.dtype if isinstance(init, np.ndarray) else np.float32
@@ -302,7 +306,11 @@ class Constant(_Kept):
             dtype = value.dtype if isinstance(value, np.ndarray | np.floating) else np.float32
         if isinstance(value, np.ndarray) and value.dtype.kind in "iub" and dtype_of_or_none(dtype) is None:
             dtype = np.float32
+        if value is None and shape is None:
+            raise CntkValueError("you need to specify at least shape or value of a constant")
         value = 0 if value is None else value
+        if isinstance(value, str):
+            raise CntkTypeError(f"A constant is a number or an array of numbers; got the text {value!r}.")
         if np.isscalar(value):
             super().__init__("Constant", () if shape is None else shape, dtype, name, needs_gradient=False)
             self._init = Initializer("constant", float(value))  # type: ignore[arg-type]
@@ -316,7 +324,15 @@ class Constant(_Kept):
 
 def _array_of(value: Any, dtype: Any, shape: Any) -> NDArray[Any]:
     value = value.asarray() if hasattr(value, "asarray") else value
-    array = np.array(value, dtype=dtype_of(dtype))
+    try:
+        array = np.array(value, dtype=dtype_of(dtype))
+    except (TypeError, ValueError) as error:
+        raise CntkValueError(
+            f"No array of numbers can be made of {type(value).__name__} {str(value)[:80]}: {error}. Rows must be of "
+            "one length, and hold numbers alone."
+        ) from error
+    if isinstance(value, np.ndarray) and array.ndim:
+        return array  # as in CNTK, the shape of an array counts
     if shape is not None and shape_of(shape) != array.shape and INFERRED not in shape_of(shape):
         wanted = shape_of(shape)
         array = (

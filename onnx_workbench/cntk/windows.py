@@ -29,14 +29,19 @@ class Window:
 
     def length(self, size: int, *, ceiling: bool = False) -> int:
         """Return how many windows there are along an axis."""
+        if self.stride < 1 or self.kernel < 1:
+            raise CntkValueError(
+                f"A window of length {self.kernel} with stride {self.stride} is none: both must be at least 1."
+            )
         if size == FREE:
             return FREE
         if self.padded:
             return (size - 1) // self.stride + 1
         room = size - self.reach + self.low + self.high
         if room < 0:
-            raise CntkRuntimeError(
-                f"Convolution: the kernel of length {self.reach} is larger than the input's axis of length {size}; "
+            raise CntkValueError(
+                f"Convolution operation requires that kernel dim <= input dim: the kernel of length {self.reach} is "
+                f"larger than the input's axis of length {size}; "
                 "expected at most as long. Use padding, or check the order of the axes (channels first: CHW)."
             )
         return (-(-room // self.stride) if ceiling else room // self.stride) + 1
@@ -118,6 +123,11 @@ def convolution_shape(function: Any) -> Shape:
                 else ""
             )
         )
+    if max(len(attributes["strides"]), len(attributes["autoPadding"])) > x.rank:
+        raise CntkValueError(
+            f"Convolution: strides {attributes['strides']} and auto_padding {attributes['autoPadding']} must have one "
+            f"value, or as many as the operand '{x}' has axes."
+        )
     if attributes["transpose"]:
         return transposed_shape(function)
     spatial = convolution_windows(function)[int(attributes["sequential"]) :]
@@ -141,6 +151,7 @@ def transposed_shape(function: Any) -> Shape:
     weights, x = function.inputs
     wanted = function.attributes["outputShape"]
     if any(wanted):
+        _check_wanted(function, wanted)
         return (weights.shape[1], *wanted[-(x.rank - 1) :])
     found = []
     for window, size in zip(convolution_windows(function), x.shape[1:], strict=True):
@@ -153,15 +164,31 @@ def transposed_shape(function: Any) -> Shape:
     return (weights.shape[1], *found)
 
 
+def _check_wanted(function: Any, wanted: Shape) -> None:
+    """Refuse an output from which a convolution would not lead back to the operand."""
+    weights, x = function.inputs
+    spatial = zip(convolution_windows(function), wanted[-(x.rank - 1) :], x.shape[1:], strict=False)
+    for window, size, given in spatial:
+        if FREE not in (size, given) and window.length(size) != given:
+            raise CntkRuntimeError(
+                f"Convolution transpose: output_shape {wanted} cannot be had from '{x}': a convolution of it with the "
+                f"weights of shape {list(weights.shape)} gives {window.length(size)} where the operand has {given}."
+            )
+
+
 def pooling_windows(function: Any) -> list[Window]:
     """Return the windows of a pooling along its spatial axes; a window of unknown shape is everything."""
     x = function.inputs[-1]
     attributes = function.attributes
     kernel = attributes["poolingWindowShape"]
+    if kernel == UNKNOWN_SHAPE and x.rank < 2:
+        raise CntkValueError(
+            f"Pooling: the operand '{x}' has no axis to pool along behind that of its channels; expected a picture."
+        )
     if kernel == UNKNOWN_SHAPE:
         return [Window(size, 1, 1, False) for size in x.shape[1:]]
     if len(kernel) > x.rank:
-        raise CntkRuntimeError(f"Pooling: the window has {len(kernel)} axes; the operand '{x}' has {x.rank}.")
+        raise CntkValueError(f"Pooling: the window has {len(kernel)} axes; the operand '{x}' has {x.rank}.")
     rank = max(
         len(kernel), min(len(attributes["strides"]), x.rank), min(len(attributes["autoPadding"]), x.rank)
     )
@@ -173,10 +200,14 @@ def pooling_windows(function: Any) -> list[Window]:
 
 def pooling_shape(function: Any) -> Shape:
     """Return the shape that a pooling makes."""
-    x = function.inputs[0]
+    return pooled_shape(function, function.inputs[0])
+
+
+def pooled_shape(function: Any, x: Any) -> Shape:
+    """Return the shape that the windows of a pooling, or of what undoes one, make of an operand."""
     found = pooling_windows(function)
     sizes = x.shape[x.rank - len(found) :]
-    ceiling = function.attributes["ceilOutDim"]
+    ceiling = function.attributes.get("ceilOutDim", False)
     ends = [
         1
         if function.attributes["poolingWindowShape"] == UNKNOWN_SHAPE

@@ -136,16 +136,6 @@ def test_dropout_in_a_loop_is_refused_in_training_and_passed_in_evaluation():
         loop.grad({x: np.ones((1, 3, 2), np.float32)})
 
 
-def test_training_with_blended_statistics_is_refused():
-    x, ones = C.input_variable(2), C.parameter(2, init=1)
-    statistics = [C.constant(0, (2,)), C.constant(1, (2,))]
-    normal = C.batch_normalization(
-        x, ones, C.parameter(2), *statistics, False, blend_time_constant=5, running_count=C.constant(0)
-    )
-    with pytest.raises(UnsupportedOperatorError, match="blend_time_constant is not supported"):
-        normal.grad({x: [[1, 2]]}, wrt=[ones])
-
-
 def test_a_constant_of_single_precision_is_widened_and_never_the_other_way():
     x, y = C.input_variable((2, 2), dtype=np.float64), C.input_variable((2, 2))
     widened = x * C.constant(np.full((2, 2), 2, np.float32))

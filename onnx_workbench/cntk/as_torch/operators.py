@@ -120,17 +120,22 @@ def _sum_of_squares(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
     return (x * x).sum(axes, keepdim=keep)
 
 
-def _first_extreme(pick: Callable[..., Tensor]) -> Callable[[Tensor, tuple[int, ...], bool], Tensor]:
-    """Give the gradient to one of several that are equal, the first, as CNTK does."""
+def _all_extremes(pick: Callable[..., Tensor]) -> Callable[[Tensor, tuple[int, ...], bool], Tensor]:
+    """Give the gradient to each of several that are equal, as CNTK does."""
 
     def function(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
-        rest = [axis for axis in range(x.dim()) if axis not in {one % x.dim() for one in axes}]
-        along = sorted(axis % x.dim() for axis in axes)
-        flat = x.permute(*rest, *along).reshape([x.shape[axis] for axis in rest] + [-1])
-        found = flat.gather(-1, pick(flat, dim=-1, keepdim=True)).squeeze(-1)
-        return found.reshape([1 if i in along else n for i, n in enumerate(x.shape)]) if keep else found
+        found = pick(x.detach(), axes, keepdim=True)
+        whole = found + torch.where(x.detach() == found, x - x.detach(), 0).sum(axes, keepdim=True)
+        return whole if keep else whole.reshape(pick(x.detach(), axes, keepdim=False).shape)
 
     return function
+
+
+def _first_greatest(x: Tensor, axes: tuple[int, ...], _: bool) -> Tensor:
+    """Give the gradient to the first of several that are equal, as pooling does in CNTK."""
+    first, last = min(axes), max(axes)
+    flat = x.flatten(first, last)
+    return flat.gather(first, flat.argmax(first, keepdim=True)).reshape([*x.shape[:first], *[1] * len(axes)])
 
 
 def _hardmax(x: list[Tensor], attributes: dict[str, Any]) -> Tensor:
@@ -140,8 +145,11 @@ def _hardmax(x: list[Tensor], attributes: dict[str, Any]) -> Tensor:
 
 
 def _top_k(x: list[Tensor], attributes: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    found = torch.topk(x[0], numbers(x[1])[0], dim=attributes.get("axis", -1))
-    return found.values, found.indices
+    """Take the first of several that are equal, as CNTK does."""
+    axis = attributes.get("axis", -1)
+    found = torch.sort(x[0], dim=axis, descending=True, stable=True)
+    count = numbers(x[1])[0]
+    return found.values.narrow(axis, 0, count), found.indices.narrow(axis, 0, count)
 
 
 def _pad(x: list[Tensor], attributes: dict[str, Any]) -> Tensor:
@@ -258,8 +266,8 @@ OPERATORS: dict[str, Operator] = {
     "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
     "ReduceMean": _reduce(_mean),
     "ReduceProd": _reduce(_product),
-    "ReduceMax": _reduce(_first_extreme(torch.argmax)),
-    "ReduceMin": _reduce(_first_extreme(torch.argmin)),
+    "ReduceMax": _reduce(_all_extremes(torch.amax)),
+    "ReduceMin": _reduce(_all_extremes(torch.amin)),
     "ReduceLogSumExp": _reduce(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
     "ReduceSumSquare": _reduce(_sum_of_squares),
     "ReduceL1": _reduce(lambda x, axes, keep: x.abs().sum(axes, keepdim=keep)),
@@ -270,5 +278,5 @@ OPERATORS: dict[str, Operator] = {
     "OneHot": _one_hot,
     "BatchNormalization": _batch_normalization,
     "GlobalAveragePool": _global(_mean),
-    "GlobalMaxPool": _global(lambda x, axes, _: torch.amax(x, axes, keepdim=True)),
+    "GlobalMaxPool": _global(_first_greatest),
 }

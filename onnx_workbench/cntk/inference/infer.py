@@ -14,6 +14,7 @@ from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
 from onnx_workbench.cntk.variables import Variable
 
 _DYNAMIC = (Axis.default_batch_axis(), Axis.default_dynamic_axis())
+_OF_PAIRS = {"CosDistance", "EditDistanceError", "Logistic"}
 _SCALAR = {"Where", "PackedIndex", "Logistic", "CosDistance", "NDCG", "EditDistanceError"}
 
 
@@ -91,6 +92,8 @@ def _shapes_of(function: Any, *, lenient: int) -> list[Shape]:
     operands = function.inputs
     name = function.op_name
     if name in _SCALAR and not (name == "CosDistance" and not all(is_known(one.shape) for one in operands)):
+        if name in _OF_PAIRS and all(is_known(one.shape) for one in operands):
+            broadcast(name, operands)
         return [()]
     if name != "Times" and any(not is_known(one.shape) for one in operands):
         known = [

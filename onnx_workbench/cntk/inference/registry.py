@@ -89,6 +89,10 @@ def static_axes(function: Any, *, what: Any = None) -> list[int]:
     rank = function.inputs[0].rank
     found = what if what is not None else function.attributes["axisVec"]
     indices: list[int] = []
+    if what is None and not found:
+        raise CntkRuntimeError(
+            f"{function.op_name}: operand '{function.inputs[0]}'; Empty axes argument provided."
+        )
     for axis in found:
         if axis is None or axis.name in {"AllStaticAxes", "AllAxes"}:
             indices += range(rank)

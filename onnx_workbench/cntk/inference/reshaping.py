@@ -17,6 +17,11 @@ def _reshape(function: Any) -> Shape:
     shape = function.inputs[0].shape
     begin, end = reshaped_axes(function)
     replaced, new = shape[begin:end], function.attributes["newShape"]
+    if new.count(INFERRED) > 1:
+        raise CntkValueError(
+            f"Reshape: More than one axis's dimension was unspecified in the replacement shape '{text_of(new)}'; "
+            "one -1 can be worked out."
+        )
     if INFERRED in new:
         rest = math.prod(size for size in new if size != INFERRED)
         size = math.prod(replaced)
@@ -59,6 +64,12 @@ def reshaped_axes(function: Any) -> tuple[int, int]:
 def _squeeze(function: Any) -> Shape:
     shape, which = function.inputs[0].shape, function.attributes["axisVec"]
     along = [i for i, size in enumerate(shape) if size == 1] if which is None else static_axes(function)
+    for index in along:
+        if shape[index] not in {1, FREE, INFERRED}:
+            raise CntkRuntimeError(
+                f"Squeeze: axis {index} of '{function.inputs[0]}' has length {shape[index]}; only axes of length 1 can "
+                "be left out."
+            )
     return tuple(size for index, size in enumerate(shape) if index not in along)
 
 
@@ -66,6 +77,10 @@ def _squeeze(function: Any) -> Shape:
 def _flatten(function: Any) -> Shape:
     shape, axis = function.inputs[0].shape, function.attributes["axis"]
     at = 0 if axis is None else axis.static_axis_index()
+    if not -len(shape) - 1 <= at <= len(shape):
+        raise CntkRuntimeError(
+            f"Flatten: unsupported axis {at}; the operand '{function.inputs[0]}' has {len(shape)} axes."
+        )
     at = at + len(shape) + 1 if at < 0 else at
     return tuple(FREE if FREE in part else math.prod(part) for part in (shape[:at], shape[at:]))
 
@@ -82,7 +97,7 @@ def permutation(function: Any) -> list[int]:
     if "axisVec" in function.attributes:
         order = function.attributes["axisVec"]
         if len(order) != rank:
-            raise CntkValueError(
+            raise (CntkRuntimeError if len(order) > rank else CntkValueError)(
                 f"transpose: perm {order} names {len(order)} axes; the operand '{function.inputs[0]}' has {rank}."
             )
         return list(order)
@@ -110,8 +125,9 @@ def _splice(function: Any) -> Shape:
     for part in parts:
         for index, size in enumerate(part):
             if index != at and size not in {1, whole[index]}:
-                raise CntkRuntimeError(
-                    f"Splice: the operands {', '.join(map(str, function.inputs))} do not agree but along axis {at}."
+                raise CntkValueError(
+                    f"Splice: Conflicting dimensionality of axis {index}: the operands "
+                    f"{', '.join(map(str, function.inputs))} do not agree but along axis {at}."
                 )
     whole[at] = FREE if FREE in sizes else sum(sizes)
     return tuple(whole)
@@ -130,6 +146,10 @@ def _slice(function: Any) -> Shape:
     shape = list(function.inputs[0].shape)
     for index, begin, end, step in slices(function):
         size = shape[index]
+        if not step:
+            raise CntkRuntimeError(
+                f"Slice operation: a stride of 0 along axis {index} goes nowhere; expected 1, 2, -1."
+            )
         if size == FREE:
             continue
         start = begin + size if begin < 0 else begin
@@ -161,6 +181,9 @@ def slices(function: Any) -> list[tuple[int, int, int, int]]:
     ]
 
 
+_REFLECT = 1
+
+
 @shapes("Pad")
 def _pad(function: Any) -> Shape:
     head, foot = function.attributes["paddingHead"], function.attributes["paddingFoot"]
@@ -169,6 +192,15 @@ def _pad(function: Any) -> Shape:
         raise CntkRuntimeError(
             f"Pad: the pattern names {len(head)} axes; the operand '{function.inputs[0]}' has {len(shape)}."
         )
+    if min([*head, *foot]) < 0:
+        raise CntkValueError(f"Pad: the pattern {list(zip(head, foot, strict=True))} has negative numbers.")
+    mode = function.attributes["paddingMode"]
+    for size, *amounts in zip(shape, head, foot, strict=True):
+        if mode and size != FREE and max(amounts) > size - (mode == _REFLECT):
+            raise CntkRuntimeError(
+                f"Pad: by {'reflection' if mode == _REFLECT else 'symmetry'}, an axis of length {size} cannot be "
+                f"lengthened by {max(amounts)}; at most by {size - (mode == _REFLECT)}."
+            )
     return tuple(size if size == FREE else size + a + b for size, a, b in zip(shape, head, foot, strict=True))
 
 
@@ -182,6 +214,11 @@ def _one_hot(function: Any) -> Shape:
 def one_hot_axis(function: Any) -> int:
     """Return where the axis of the classes is inserted."""
     index = function.attributes["oneHotAxis"].static_axis_index()
+    rank = function.inputs[0].rank
+    if not -rank - 1 <= index <= rank:
+        raise CntkValueError(
+            f"one_hot: axis {index} is out of bounds for '{function.inputs[0]}' of {rank} axes."
+        )
     return index if index >= 0 else function.inputs[0].rank + 1 + index  # type: ignore[no-any-return]
 
 
@@ -231,12 +268,23 @@ def _pooling(function: Any) -> Shape:
 
 @shapes("Unpooling")
 def _unpooling(function: Any) -> Shape:
+    x, original = function.inputs
+    pooled = windows.pooled_shape(function, original)
+    if FREE not in (*pooled, *x.shape) and pooled != x.shape:
+        raise CntkRuntimeError(
+            f"Unpooling: the operand '{x}' has another shape than '{text_of(pooled)}', which pooling of '{original}' "
+            "gives."
+        )
     return function.inputs[1].shape  # type: ignore[no-any-return]
 
 
 @shapes("ROIPooling")
 def _roi_pooling(function: Any) -> Shape:
     x, rois = function.inputs
+    if x.rank != 3 or rois.rank != 2 or rois.shape[1] not in {4, FREE}:
+        raise CntkRuntimeError(
+            f"ROIPooling: expected a picture (channels, height, width) and regions (n, 4); got '{x}' and '{rois}'."
+        )
     return (*rois.shape[:-1], x.shape[0], *function.attributes["roiOutputShape"])
 
 

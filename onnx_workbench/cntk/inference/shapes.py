@@ -44,6 +44,7 @@ def _times(function: Any) -> Shape:
     if not is_known(right.shape) or not is_known(left.shape):
         return UNKNOWN_SHAPE
     reduced = right.rank - output_rank
+    _check_map_rank(function.attributes["inferInputRankToMap"], left)
     if INFERRED in right.shape[:reduced]:
         reduced = _fill_in_weights(function, left, right, output_rank)
     elif INFERRED in left.shape and isinstance(left, Parameter):
@@ -62,13 +63,21 @@ def _times(function: Any) -> Shape:
     return (*left.shape[:first], *kept)
 
 
+def _check_map_rank(map_rank: int, left: Any) -> None:
+    if map_rank >= max(left.rank, 1) and left.rank:
+        raise CntkValueError(
+            f"Times: Input map rank ({map_rank}) must be < rank ({left.rank}) of the left operand '{left}'."
+        )
+
+
 def _fill_in_weights(function: Any, left: Variable, right: Any, output_rank: int) -> int:
     """Give weights with an open axis the lengths of what they are multiplied with; return how many axes those are."""
     kept = right.shape[right.rank - output_rank :]
     map_rank = function.attributes["inferInputRankToMap"]
+    _check_map_rank(map_rank, left)
     reduced = left.rank - map_rank if map_rank >= 0 else right.rank - output_rank
     if not 0 <= reduced <= left.rank:
-        raise CntkValueError(
+        raise CntkRuntimeError(
             f"Times: the left operand '{left}' has {left.rank} axes; expected at least {abs(reduced)} for weights of "
             f"shape '{text_of(right.shape)}'."
         )
@@ -137,6 +146,11 @@ def _reduce_axes(function: Any) -> tuple[Axis, ...]:
     if own == UNKNOWN_AXES:
         return UNKNOWN_AXES
     batch, sequence = reduced_dynamic_axes(function)
+    for axis in function.attributes["axisVec"]:
+        if axis is not None and axis.is_sequence_axis and axis not in own and axis.name != "AllAxes":
+            raise CntkValueError(
+                f"Reduction along {axis}: the operand '{function.inputs[0]}' has no such axis; it has {own}."
+            )
     return tuple(
         axis
         for axis in own

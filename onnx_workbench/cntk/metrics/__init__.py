@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onnx_workbench.cntk.axis import Axis, axis_of
+from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.ops.elementwise import equal, greater_equal, minus, not_equal
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type
@@ -27,6 +28,8 @@ def classification_error(
     Along another axis than the last: the share of those places whose greatest output is not where the target has its 1.
     """
     found = axis_of(axis)
+    if not topN > 0:
+        raise CntkValueError(f"ClassificationError: The topN argument must be > 0; got {topN}.")
     if topN != 1:
         count = Constant(topN, dtype=data_type(output_vector, target_vector))
         return apply("ClassificationError", [output_vector, target_vector, count], name=name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.functions import Function, block, composite, primitive
 from onnx_workbench.cntk.ops.operands import apply, operand
+from onnx_workbench.cntk.variables import Variable
 
 __all__ = [
     "alias",
@@ -30,7 +32,16 @@ def outputs_of(values: tuple[Any, ...]) -> list[Any]:
 
 def combine(*operands: Any, name: str = "") -> Function:
     """Return a Function with the outputs of several, or one that ends at the given outputs."""
+    given = operands[0] if len(operands) == 1 and isinstance(operands[0], tuple | list) else operands
+    for one in given:
+        if not isinstance(one, Function | Variable):
+            raise CntkTypeError(
+                f"cannot convert list element to CNTK::Variable: got a {type(one).__name__}; combine expects Functions "
+                "and Variables."
+            )
     found = outputs_of(operands)
+    if not found:
+        raise CntkValueError("combine needs at least one Function or Variable; got none.")
     return composite(primitive("Combine", found, name=name))
 
 
@@ -41,6 +52,13 @@ def alias(x: Any, name: str = "") -> Function:
 
 def as_composite(root_function: Any, name: str = "") -> Function:
     """Return the whole graph below a primitive, which can then be evaluated."""
+    if not isinstance(root_function, Function):
+        hint = (
+            " Give variable.owner, the Function that computes it."
+            if isinstance(root_function, Variable)
+            else ""
+        )
+        raise CntkTypeError(f"as_composite expects a Function; got a {type(root_function).__name__}.{hint}")
     return root_function if root_function.is_composite else composite(root_function)
 
 

@@ -208,9 +208,6 @@ class Function(FunctionDescription):
         """Return a new graph for variables, values for arrays."""
         given = self.argument_map(*args, **kwargs)
         if any(isinstance(value, Function | Variable) for value in given.values()):
-            from onnx_workbench.cntk.ops.operands import operand
-
-            given = {argument: operand(value, argument.dtype) for argument, value in given.items()}
             for argument in self.arguments:
                 given.setdefault(argument, argument)
             check_types(given)

@@ -8,7 +8,7 @@ import numpy as np
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis, axis_of
 from onnx_workbench.cntk.default_options import default_override_or, get_default_override
-from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 from onnx_workbench.cntk.value_types import UNKNOWN_SHAPE, dtype_of, shape_of
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 
@@ -64,6 +64,10 @@ def input_variable(
     --------
     >>> x = C.input_variable((3, 32, 32), name="features")
     """
+    if shape is None:
+        raise CntkTypeError(
+            "input_variable needs the shape of one sample, such as (3, 32, 32) or 784; got None."
+        )
     dtype = get_default_override(_input_spec, dtype=dtype)
     return Variable(
         shape,

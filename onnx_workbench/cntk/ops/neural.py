@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnx_workbench.cntk.axis import Axis
-from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
 from onnx_workbench.cntk.value_types import shape_of
@@ -58,7 +58,9 @@ def convolution(
         Name of the result.
     """
     if groups <= 0:
-        raise CntkValueError(f"groups: {groups} must be strictly positive, i.e. groups > 0")
+        raise CntkRuntimeError(f"groups: {groups} must be strictly positive, i.e. groups > 0")
+    if reduction_rank not in {0, 1}:
+        raise CntkRuntimeError(f"reductionRank: must be 1 or 0; got {reduction_rank}.")
     if reduction_rank == 0 and not sequential:
         return _without_channels(convolution_map, operand, strides, sharing, auto_padding, dilation, name)
     attributes = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 from onnx_workbench.cntk.axis import Axis, axis_of
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.ops.elementwise import element_divide, exp, log, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
@@ -38,6 +40,8 @@ def _one_reduction(kind: str, x: Any, axes: list[Any], keepdims: bool = True, na
 def _reduce(kind: str, x: Any, axis: Any, keepdims: bool, name: str) -> Function:
     """Return a reduction as CNTK has it: a block, in which static and dynamic axes are reduced one after the other."""
     axes = [axis_of(one) for one in (axis if isinstance(axis, list | tuple) else [axis])]
+    if not axes:
+        raise CntkRuntimeError(f"ReduceElements: operand {operand(x)}; Empty axes argument provided.")
     whole = {None, "AllStaticAxes", "AllAxes"}
     if len(axes) == 1 and (axes[0] is None or axes[0].name in whole):
         one = Axis.all_static_axes() if axes[0] is None else axes[0]
@@ -136,8 +140,10 @@ def argmin(x: Any, axis: Any = None, name: str = "") -> Function:
     return _one_reduction("Argmin", x, [axis_of(axis)], True, name)
 
 
-def top_k(x: Any, k: int, axis: Any = -1, name: str = "") -> Function:
+def top_k(x: Any, k: Any, axis: Any = -1, name: str = "") -> Function:
     """Return the k greatest along an axis and where they are."""
+    if not isinstance(k, numbers.Integral) or k < 0:
+        raise CntkValueError(f"top_k: k must be a whole number, 0 or more; got {k!r}.")
     return apply("TopK", [x], {"axis": axis_of(axis), "numItems": int(k)}, name, outputs=2)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 from onnx_workbench.cntk.axis import Axis, axis_of
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
@@ -100,8 +101,16 @@ def transpose(x: Any, perm: Any, name: str = "") -> Function:
     if isinstance(perm, int | Axis):
         raise CntkTypeError("transpose expects a permutation; to swap two axes use swapaxes")
     order = [axis.static_axis_index() if isinstance(axis, Axis) else int(axis) for axis in perm]
-    if sorted(index % len(order) for index in order) != list(range(len(order))):
-        raise CntkValueError(f"transpose: perm = {tuple(order)} is no permutation of the axes.")
+    count = len(order)
+    if (
+        sorted(index % count for index in order) != list(range(count))
+        or min(order) < -count
+        or max(order) >= count
+    ):
+        raise CntkValueError(
+            f"transpose: perm = {tuple(order)} is no permutation of the axes: elements must be from "
+            f"{{-len(perm), ..., len(perm)-1}}, each axis once."
+        )
     return apply("TransposeAxes", [x], {"axisVec": [index % len(order) for index in order]}, name)
 
 
@@ -114,6 +123,8 @@ def splice(*inputs: Any, axis: Any = -1, name: str = "") -> Function:
     """Concatenate along an axis; one that is not there yet is inserted in front."""
     if len(inputs) == 1 and isinstance(inputs[0], list | tuple):
         inputs = tuple(inputs[0])
+    if not inputs:
+        raise CntkValueError("splice needs at least one operand; got none.")
     if len(inputs) == 1:
         return combine([inputs[0]])
     return apply("Splice", list(inputs), {"axis": axis_of(axis)}, name)
@@ -172,12 +183,19 @@ def pad(
     return apply("Pad", [x], attributes, name)
 
 
+def _count(number: Any, what: str) -> int:
+    """Return a whole number that is not negative."""
+    if not isinstance(number, numbers.Integral) or number < 0:
+        raise CntkValueError(f"{what} must be a whole number, 0 or more; got {number!r}.")
+    return int(number)
+
+
 def one_hot(
     x: Any, num_classes: int, sparse_output: bool = False, axis: Any = -1, name: str = ""
 ) -> Function:
     """Return a 1 in the place that each number names, along a new axis."""
     attributes = {
-        "numClass": int(num_classes),
+        "numClass": _count(num_classes, "one_hot: num_classes"),
         "oneHotOutputSparse": sparse_output,
         "oneHotAxis": axis_of(axis),
     }
@@ -204,7 +222,7 @@ def depth_to_space(operand: Any, block_size: int, name: str = "") -> Function:
     size = _block_size(block_size)
     channels, height, width = _picture("DepthToSpace", operand)
     if channels % (size * size):
-        raise CntkValueError(
+        raise CntkRuntimeError(
             f"DepthToSpace: {channels} channels are no multiple of {size * size}, block_size squared."
         )
     depth = channels // (size * size)
@@ -223,7 +241,7 @@ def space_to_depth(operand: Any, block_size: int, name: str = "") -> Function:
     size = _block_size(block_size)
     channels, height, width = _picture("SpaceToDepth", operand)
     if height % size or width % size:
-        raise CntkValueError(
+        raise CntkRuntimeError(
             f"SpaceToDepth: height {height} and width {width} are no multiples of block_size {size}."
         )
     rows, columns = height // size, width // size

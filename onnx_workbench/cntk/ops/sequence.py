@@ -43,6 +43,10 @@ def input(*args: Any, **kwargs: Any) -> Variable:
 
 
 def _delayed(op_name: str, x: Any, initial_state: Any, time_step: int, name: str) -> Function:
+    if time_step < 0:
+        raise CntkValueError(
+            f"{op_name}: time_step must not be negative; got {time_step}. Use sequence.delay."
+        )
     dtype = data_type(x)
     initial = Constant(0, dtype=dtype) if initial_state is None else operand(initial_state, dtype)
     return apply(op_name, [x, initial], {"offset": int(time_step)}, name)
