@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx_workbench.core.errors import WorkbenchError
+from onnx_workbench.core.errors import ModelFileError, WorkbenchError, WriteError
 
 
 class CntkValueError(WorkbenchError, ValueError):
@@ -23,3 +23,11 @@ class CntkRuntimeError(WorkbenchError, RuntimeError):
 
 class UnsupportedOperatorError(WorkbenchError, NotImplementedError, RuntimeError):
     """A primitive that this front can show but not compute."""
+
+
+class CntkFileError(CntkRuntimeError, ModelFileError):
+    """A file or bytes that CNTK's `load` cannot read: a RuntimeError there."""
+
+
+class CntkWriteError(CntkRuntimeError, WriteError):
+    """A file that CNTK's `save` cannot write: a RuntimeError there."""

@@ -16,7 +16,7 @@ from tiny_models import convnet, model, random_weights
 
 import onnx_workbench as ow
 from onnx_workbench.cntk import ops
-from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.logging import graph
 from onnx_workbench.cntk.native.file import read_buffer
 from onnx_workbench.cntk.native.functions import function_of
@@ -208,7 +208,7 @@ def test_the_content_says_what_a_file_is_and_a_wrong_format_is_a_warning(tmp_pat
         ("not there.model", CntkValueError, "There is no file 'not there.model'"),
         (b"", ModelFileError, "an empty file"),
         (b"B\0C\0N\0" + bytes(600), ModelFileError, "a CNTK v1 model"),
-        (7, CntkTypeError, "from a path or from bytes; this is a int"),
+        (7, CntkValueError, "neither a file nor a byte buffer"),
         (native(NAMES[0])[:-30], ModelFileError, "these .* bytes as a native CNTK model"),
     ],
 )

@@ -46,7 +46,7 @@ def ForwardDeclaration(name: str = "forward_declaration") -> Any:
     declared: Any = placeholder(name=name)
 
     def resolve_to(variable: Any) -> None:
-        variable.owner.replace_placeholders({declared: variable})
+        variable.owner.put({declared: variable})
 
     declared.resolve_to = resolve_to
     return declared

@@ -77,6 +77,18 @@ def as_block(
         Names of the kind of block and of this one.
     """
     pairs = [(operand(inner), operand(outer)) for inner, outer in block_arguments_map]
+    mapped = [inner for inner, _ in pairs]
+    for argument in composite.arguments:
+        if not argument.is_placeholder:
+            raise CntkValueError(
+                f"The composite implementing Block '{block_instance_name}' has an argument '{argument}' which is not a "
+                "placeholder. All arguments of the composite underlying a Block must be placeholders."
+            )
+        if argument not in mapped:
+            raise CntkValueError(
+                f"The argument '{argument}' of the composite underlying the Block '{block_instance_name}' has not been "
+                "mapped: name what it stands for, [(placeholder, variable)]."
+            )
     return block(composite, pairs, block_op_name, block_instance_name)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.errors import (
-    CntkRuntimeError,
     CntkTypeError,
+    CntkValueError,
 )
 from onnx_workbench.cntk.graph import Copier, complete, edits, functions_below, leaves_of
 from onnx_workbench.cntk.ops.choices import CloneMethod, ModelFormat
@@ -36,6 +38,9 @@ class Function(FunctionDescription):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args and callable(args[0]) and not isinstance(args[0], Function | str):
             return
+        if len(args) < 2 and "operands" not in kwargs:
+            given = type(args[0]).__name__ if args else "nothing"
+            raise CntkTypeError(f"Function is made of a Python function; got {given}.")
         self._set_up(*args, **kwargs)
 
     def _set_up(
@@ -123,7 +128,7 @@ class Function(FunctionDescription):
                 raise AttributeError(
                     f"Cannot replace node: {old} with node: {new}. Neither node can be None."
                 )
-        replaced = {as_variable(old): as_variable(new) for old, new in substitutions.items()}
+        replaced = _substitutes(substitutions)
         copier = Copier(method, replaced)
         root = self.root_function
         if len(root.outputs) == 1 and root.op_name != "Combine" and root.outputs[0] in replaced:
@@ -137,21 +142,35 @@ class Function(FunctionDescription):
                 return composite(new.owner)
         made = copier.functions([root])[id(root)]
         complete([made])
+        check_dtypes([made])
         return composite(made)
 
     def replace_placeholders(self, substitutions: dict[Any, Any]) -> Function:
         """Put something in the place of placeholders, in this very graph."""
         if not isinstance(substitutions, dict):
             raise CntkTypeError("Variable substitution map must be a dictionary")
-        replaced = {as_variable(old): as_variable(new) for old, new in substitutions.items()}
+        replaced = _substitutes(substitutions)
+        holes = self.placeholders
+        for old in replaced:
+            if old not in holes:
+                listed = ", ".join(f"'{one}'" for one in holes) or "none"
+                raise CntkValueError(
+                    f"Placeholder '{old}' specified for replacement not found in the Function '{self!r}'; its "
+                    f"placeholders: {listed}. To replace inputs use clone(method, substitutions)."
+                )
+        return self.put(replaced)
+
+    def put(self, replaced: dict[Variable, Variable]) -> Function:
+        """Put variables in the place of others, in this very graph, of whatever kind they are."""
         _replace([self.root_function], replaced)
         complete([self.root_function])
+        check_dtypes([self.root_function])
         return self
 
     def replace_placeholder(self, substitution: Any) -> Function:
         """Put something in the place of the only placeholder."""
         if len(self.placeholders) != 1:
-            raise CntkRuntimeError(
+            raise CntkValueError(
                 f"replace_placeholder: the Function has {len(self.placeholders)} placeholders; expected one. "
                 "Use replace_placeholders({placeholder: replacement})."
             )
@@ -176,7 +195,7 @@ class Function(FunctionDescription):
                     f"got {type(given).__name__}."
                 )
         check_types(replaced)
-        self.replace_placeholders(replaced)
+        self.put(replaced)
 
     @staticmethod
     def with_signature(*types: Any, **named: Any) -> Callable[[Callable[..., Any]], Function]:
@@ -339,6 +358,12 @@ class Function(FunctionDescription):
 
         save(self, filename, format, external=use_external_files_to_store_parameters)
 
+    def restore(self, filename: Any) -> None:
+        """Give this graph the parameters that the same graph has in a file of CNTK's native format."""
+        from onnx_workbench.cntk.files import restore
+
+        restore(self, filename)
+
     @staticmethod
     def load(model: Any, device: Any = None, format: Any = ModelFormat.CNTKv2) -> Function:
         """Open a file or bytes: CNTK's native format, ONNX by CNTK of every age, other ONNX."""
@@ -415,6 +440,32 @@ def as_variable(value: Any) -> Any:
     if isinstance(value, Variable):
         return value
     raise CntkTypeError(f"Expected a Variable or a Function; got {type(value).__name__}.")
+
+
+def _substitutes(substitutions: dict[Any, Any]) -> dict[Variable, Variable]:
+    """Return variables for what callers want replaced, and what by."""
+    for value in (*substitutions, *substitutions.values()):
+        if isinstance(value, Function) and len(value.outputs) != 1:
+            raise CntkTypeError(
+                f"cannot convert value of dictionary to a Variable: the Function '{value}' has {len(value.outputs)} "
+                "outputs; name one of .outputs."
+            )
+    return {as_variable(old): as_variable(new) for old, new in substitutions.items()}
+
+
+def check_dtypes(roots: list[Function]) -> None:
+    """Refuse operators whose operands, constants aside, came to be of float32 and float64 by a replacement."""
+    for function in functions_below(roots):
+        if function.is_block:
+            check_dtypes([function.block_root])
+            continue
+        kinds = {one._dtype for one in function.inputs if not one.is_constant and one._dtype is not None}
+        if {np.float32, np.float64} <= kinds and function.op_name != "Combine":
+            raise CntkValueError(
+                f"Primitive op '{function.op_name}' passed operands '{', '.join(map(str, function.inputs))}' with "
+                "different DataTypes 'Float' and 'Double'. Make them agree with cast(), or give what takes the place "
+                "of an argument its dtype."
+            )
 
 
 def _as_values(found: Any) -> Any:
