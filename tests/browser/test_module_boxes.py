@@ -86,10 +86,28 @@ def test_keys_open_and_close_and_the_buttons_do_all_at_once(lab):
     assert panel.locator(".ow-modules button").all_inner_texts() == ["− blocks", "− block0", "− first"]
     lab.page.keyboard.press("Shift+Enter")
     boxes_become(graph, 43)
-    graph.get_by_role("button", name="+ all").click()
+    graph.get_by_role("button", name="open all").click()
     boxes_become(graph, 482)
-    graph.get_by_role("button", name="− modules").click()
+    graph.get_by_role("button", name="close modules").click()
     boxes_become(graph, 42)
+
+
+def comes_into_sight(graph, text):
+    """Wait until the selected box lies on the stage, and neither under the panel nor under the legend."""
+    graph.locator(".ow-panel").get_by_text(text).first.wait_for(timeout=5000)
+    graph.page.wait_for_function(
+        """root => {
+            const box = root.querySelector(".ow-node.ow-selected")?.getBoundingClientRect();
+            const stage = root.querySelector(".ow-stage").getBoundingClientRect();
+            const over = [...root.querySelectorAll(".ow-panel:not([hidden]), .ow-legend:not([hidden])")]
+                .map(item => item.getBoundingClientRect());
+            return box && box.top >= stage.top && box.bottom <= stage.bottom && box.left >= stage.left
+                && over.every(one => box.right <= one.left || box.left >= one.right
+                    || box.bottom <= one.top || box.top >= one.bottom);
+        }""",
+        arg=graph.element_handle(),
+        timeout=5000,
+    )
 
 
 def test_search_and_the_worst_list_open_what_hides_a_node(lab):
@@ -104,16 +122,17 @@ def test_search_and_the_worst_list_open_what_hides_a_node(lab):
     graph.locator(".ow-search").press("Enter")
     boxes_become(graph, 48)
     graph.locator(".ow-node.ow-selected", has_text="Relu").wait_for(timeout=5000)
-    graph.locator(".ow-panel").get_by_text("b20s7").first.wait_for(timeout=5000)
+    comes_into_sight(graph, "b20s7")
+    assert graph.locator(".ow-count").inner_text() == "1 of 2"  # who writes it, and who reads it
     graph.get_by_role("button", name="Worst 2").click()
     graph.locator(".ow-worst-list button").first.click()
     boxes_become(graph, 54)
-    graph.locator(".ow-panel").get_by_text("b7s3").first.wait_for(timeout=5000)
+    comes_into_sight(graph, "b7s3")
     lab.kernel("graph.collapse()")
     boxes_become(graph, 42)
     lab.kernel("graph.select('b4s4')")
     boxes_become(graph, 48)
-    graph.locator(".ow-panel").get_by_text("b4s4").first.wait_for(timeout=5000)
+    comes_into_sight(graph, "b4s4")
 
 
 def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_again(browser, tmp_path):
@@ -130,7 +149,7 @@ def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_aga
         page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
         boxes_become(root, 482)
         assert "or as they were saved" in root.locator(".ow-notice").inner_text()
-        page.get_by_role("button", name="− modules").click()
+        page.get_by_role("button", name="close modules").click()
         boxes_become(root, 42)
         root.locator(".ow-search").fill("b30s4")
         root.locator(".ow-search").press("Enter")
@@ -138,3 +157,20 @@ def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_aga
         panel = root.locator(".ow-panel")
         panel.get_by_text("b30s4").first.wait_for(timeout=2000)
         assert re.search(r"\bms\s+2\b", panel.inner_text())
+
+
+def test_nothing_overlaps_where_there_is_little_room(lab):
+    lab.page.set_viewport_size({"width": 900, "height": 900})  # the side bar takes a third
+    graph = shown(
+        lab,
+        "narrow.ipynb",
+        "graph = ow.view(model, overlay={'b7s3': 5.0, 'b2s1': 1.0}, overlay_label='time in ms', height=420)\ngraph",
+    )
+    tools = graph.locator(".ow-tools").locator("button")
+    assert len({round(tool.bounding_box()["y"]) for tool in tools.all()}) == 1  # on one line
+    graph.get_by_role("button", name="Worst 2").click()
+    graph.locator(".ow-worst-list button").first.click()
+    boxes_become(graph, 48)
+    comes_into_sight(graph, "b7s3")
+    panel, legend = (graph.locator(name).bounding_box() for name in (".ow-panel", ".ow-legend"))
+    assert legend["x"] + legend["width"] <= panel["x"]

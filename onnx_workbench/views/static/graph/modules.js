@@ -64,10 +64,10 @@ export function moduleControls(graph, node, fold) {
 /** Buttons that open and close all. @param {() => Graph} graphNow @param {(fold: Fold) => void} fold @param {() => number} anchorNow */
 export function foldButtons(graphNow, fold, anchorNow) {
   const group = element("span", "ow-fold");
-  const close = textButton("− modules", "Draw each module as one box", () =>
+  const close = textButton("close modules", "Draw each module as one box", () =>
     fold({ kind: "close", which: null, anchor: anchorNow() }),
   );
-  const open = textButton("+ all", "Open every module", () =>
+  const open = textButton("open all", "Open every module", () =>
     fold({ kind: "open", which: null, anchor: anchorNow() }),
   );
   group.append(close, open);

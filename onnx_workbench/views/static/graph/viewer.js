@@ -16,7 +16,8 @@ export class Viewer {
     /** @type {Camera} */
     this.camera = { x: 0, y: 0, scale: 1 };
     this.covered = 0; // width of the stage that lies under the panel
-    this.coveredLeft = 0; // and under an open list, where a node that is shown must not lie either
+    /** @type {[number, number]} how far the legend reaches from the left, and from below */
+    this.legend = [0, 0];
     this.flight = 0;
     /** @type {"whole" | "readable" | null} how the graph was fitted; null once it was moved */
     this.fitted = null;
@@ -118,14 +119,26 @@ export class Viewer {
       (nodes.width[node] / 2) * this.camera.scale + 8,
       (nodes.height[node] / 2) * this.camera.scale + 8,
     ];
-    const left = this.coveredLeft < this.width * 0.6 ? this.coveredLeft : 0;
-    const seen = x > left + aside && x < this.width - aside && y > above && y < this.height - above;
-    if (seen && scale === this.camera.scale) return;
+    const [left, bottom] = this.free;
+    const inside = x > aside && x < this.width - aside && y > above && y < this.height - above;
+    const [wide, tall] = this.legend;
+    const hidden = x - aside < wide && y + above > this.height - tall;
+    if (inside && !(tall && hidden) && scale === this.camera.scale) {
+      cancelAnimationFrame(this.flight); // to a node that was to be shown before
+      return;
+    }
     this.glide({
       x: (left + this.width) / 2 - nodes.x[node] * scale,
-      y: this.height / 2 - nodes.y[node] * scale,
+      y: bottom / 2 - nodes.y[node] * scale,
       scale,
     });
+  }
+
+  /** Where the free part of the stage begins at the left and ends below: beside the legend, or above a wide one. */
+  get free() {
+    const [wide, tall] = this.legend;
+    if (wide < this.width * 0.6) return [tall > this.height / 2 ? wide : 0, this.height];
+    return [0, Math.max(this.height - tall, this.height / 4)];
   }
 
   /** @param {Camera} target */

@@ -1,6 +1,7 @@
 /** The graph in a notebook cell: what the reader does, what the kernel answers, and what is then shown. */
 
 /** @import { Details, Fold, Graph, Hit, Overlay, Worst } from "./types.js" */
+/** @import { Viewer } from "./viewer.js" */
 
 import { makeSearch } from "./boxes.js";
 import { element, isDark, svgElement, toolButton } from "./elements.js";
@@ -48,6 +49,18 @@ function fullScreenButton(root) {
   return button;
 }
 
+/** Kept together when the bar is narrow. @param {Viewer} viewer @param {HTMLElement} root */
+function zoomButtons(viewer, root) {
+  const group = element("span", "ow-tools");
+  group.append(
+    toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
+    toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
+    toolButton("Fit the whole graph; again: back to its beginning", "Fit", () => viewer.toggleFit()),
+    fullScreenButton(root),
+  );
+  return group;
+}
+
 /** Fill the panel anew; the focus stays on the control that has it, by its label. @param {HTMLElement} panel @param {() => void} fill */
 function keepFocus(panel, fill) {
   const label = (/** @type {Element | null} */ item) => item?.getAttribute("aria-label") || item?.textContent;
@@ -90,6 +103,7 @@ export function render({ model, el }) {
   );
   let find = makeSearch(graph);
   let [selected, reporting, waiting, folding] = [-1, 0, 0, 0];
+  let revealing = false; // a node in a closed module is to be drawn and shown
   /** @type {{found: Hit[], at: number}} */
   const hits = { found: [], at: -1 };
   /** @type {[number, number] | null} where the box was that is to stay */
@@ -121,6 +135,7 @@ export function render({ model, el }) {
   /** Ask the kernel to open or close modules. @param {Fold} wanted */
   function fold(wanted) {
     kept = wanted.anchor >= 0 ? viewer.toStage(wanted.anchor) : null;
+    revealing = wanted.kind === "reveal";
     clearTimeout(reporting); // what is selected travels with the wish: boxes will have other numbers
     model.send({ ...wanted, selected });
     clearTimeout(folding);
@@ -138,11 +153,13 @@ export function render({ model, el }) {
     find = makeSearch(graph);
     selected = -1;
     pane.replace(graph, kept);
+    const follow = revealing || !kept; // nobody who opens a module by hand wants to be led elsewhere
     kept = null;
     describeGraph();
     onOverlay();
     searchAnew();
-    onSelected(false);
+    onSelected(follow);
+    revealing = false;
     if (selected < 0) showDetails();
     root.dataset.selected = String(selected);
     say(`${graph.nodes.x.length} boxes are drawn`);
@@ -165,7 +182,8 @@ export function render({ model, el }) {
     const count = graph.marks.filter(Boolean).length;
     oddButton.hidden = !count;
     oddButton.textContent = `≠ ${count}`;
-    showNotice(graph.notice);
+    const hint = graph.hidden.place.length ? " The + on a box, or Enter, opens it." : "";
+    showNotice(graph.notice + hint);
     folds.update();
     root.dataset.surface = pane.large ? "canvas" : "svg";
     root.dataset.nodes = String(graph.nodes.x.length);
@@ -181,8 +199,12 @@ export function render({ model, el }) {
     stage.focus({ preventScroll: true });
   }
 
+  /** Note what lies over the graph: a node that is shown must not lie there. */
   function cover() {
     viewer.covered = selected < 0 ? 0 : Math.min(PANEL_WIDTH, stage.clientWidth / 2);
+    parts.body.style.setProperty("--ow-covered", `${viewer.covered}px`);
+    const { hidden, offsetLeft, offsetTop, offsetWidth } = legend.element;
+    viewer.legend = hidden ? [0, 0] : [offsetLeft + offsetWidth, stage.clientHeight - offsetTop];
   }
 
   function showDetails() {
@@ -212,7 +234,7 @@ export function render({ model, el }) {
     if (!found.length) return;
     hits.at = hits.at < 0 && step < 0 ? found.length - 1 : (hits.at + step + found.length) % found.length;
     const { place, node } = found[hits.at];
-    parts.count.textContent = `${hits.at + 1} of ${found.length}`;
+    showCount();
     goTo(place, node);
     if (node < 0) say(`${parts.count.textContent}: ${pane.describe(place)}`);
   }
@@ -225,10 +247,16 @@ export function render({ model, el }) {
     if (hidden) fold({ kind: "reveal", which: node, anchor: place });
   }
 
+  function showCount() {
+    const count = hits.found.length;
+    const text = hits.at < 0 ? `${count} found` : `${hits.at + 1} of ${count}`;
+    parts.count.textContent = search.value.trim() ? text : "";
+  }
+
   function searchAnew() {
     hits.found = find(search.value);
     hits.at = Math.min(hits.at, hits.found.length - 1);
-    parts.count.textContent = search.value.trim() ? `${hits.found.length} found` : "";
+    showCount();
     say(parts.count.textContent);
     pane.markHits(hits.found.map(({ place }) => place));
   }
@@ -252,7 +280,7 @@ export function render({ model, el }) {
     const [all, shown] = [model.get("overlays") ?? {}, model.get("overlay_shown") ?? -1];
     overlay = chosenOverlay(all, shown, model.get("overlay_scale"));
     legend.fill(all, overlay, shown);
-    viewer.coveredLeft = legend.open ? legend.element.offsetWidth : 0;
+    cover();
     pane.request("draw");
     if (!panel.hidden) showDetails();
   }
@@ -287,14 +315,7 @@ export function render({ model, el }) {
   pane.keys["/"] = () => search.focus();
   pane.keys.n = nextOdd;
   root.style.height = `${model.get("height")}px`;
-  bar.append(
-    oddButton,
-    folds.group,
-    toolButton("Zoom out", "−", () => viewer.zoom(0.8)),
-    toolButton("Zoom in", "+", () => viewer.zoom(1.25)),
-    toolButton("Fit the whole graph; again: back to its beginning", "Fit", () => viewer.toggleFit()),
-    fullScreenButton(root),
-  );
+  bar.append(oddButton, folds.group, zoomButtons(viewer, root));
   describeGraph();
   parts.body.prepend(pane.element);
   parts.body.append(legend.element);
