@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 from tiny_models import convnet, with_input
 
 import onnx_workbench as ow
-from onnx_workbench import training
+from onnx_workbench import lessons, training
 from onnx_workbench.cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -40,6 +41,7 @@ def folder(tmp_path, monkeypatch, data):
     for path in ("picture.png", "pictures/first.png", "pictures/second.jpg"):
         Image.fromarray(data.test_images[0]).save(path)
     np.save("batch.npy", data.test_images)
+    shutil.copy(lessons.old_cntk_model().native, "old.model")
     (tmp_path / "names.txt").write_text("one\ntwo\nthree\nfour\n")
     ow.open_model(convnet()).save("model_with_external_data.onnx", external_data=True)
     ow.open_model(with_input(convnet(), "image", "N", 3, 224, 224)).save("resnet50.onnx")
@@ -48,12 +50,12 @@ def folder(tmp_path, monkeypatch, data):
 
 def test_the_blocks_of_python_run_one_after_the_other(folder, data):
     names = {
-        "batch": data.test_images.transpose(0, 3, 1, 2),
+        "batch": data.test_images.transpose(0, 3, 1, 2).astype(np.float32),
         "expected_labels": [data.labels[index] for index in data.test_labels],
         "names": ["one", "two", "three", "four"],
     }
     code = [block for block in blocks("python") if ">>>" not in block]
-    assert len(code) == 3
+    assert len(code) == 4
     for block in code:
         # Netron needs a running Jupyter server, and has tests of its own.
         exec("\n".join(line for line in block.splitlines() if ".netron()" not in line), names)
@@ -62,6 +64,9 @@ def test_the_blocks_of_python_run_one_after_the_other(folder, data):
     assert kept.preprocessing.crop_fraction == 0.875
     assert (folder / "graph.svg").stat().st_size > 1000
     assert len(ow.classify(kept, "picture.png")) == 1
+    old = lessons.old_cntk_model()
+    (answers,) = ow.run("new.onnx", old.images.transpose(0, 3, 1, 2).astype(np.float32)).values()
+    np.testing.assert_allclose(answers, old.logits, rtol=1e-4, atol=1e-4)  # recorded from CNTK 2.7
 
 
 def test_the_slip_is_answered_as_it_is_printed(folder):

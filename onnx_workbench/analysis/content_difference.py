@@ -112,11 +112,12 @@ def _told_apart(a: NDArray[Any], b: NDArray[Any]) -> _Told:
     with np.errstate(all="ignore"):
         gaps = np.abs(a[different].astype(np.float64) - b[different].astype(np.float64))
     finite = gaps[np.isfinite(gaps)]
-    largest = f"{finite.max():.3g} at most" if finite.size else "not finite"
-    count = f"{int(different.sum()):,} of {a.size:,} elements"
+    largest = f"by {finite.max():.3g} at most" if finite.size else "in what is not finite"
+    number = int(different.sum())
+    count = f"{number:,} of {a.size:,} elements differ{'s' * (number == 1)}, {largest}"
     same = math.isclose(float(a[at]), float(b[at]), rel_tol=1e-3)
     digits = ".9g" if same else ".4g"
-    return f"[{at}] = {float(a[at]):{digits}} ({count} differ)", f"{float(b[at]):{digits}} (by {largest})"
+    return f"[{at}] = {float(a[at]):{digits}} ({count})", f"[{at}] = {float(b[at]):{digits}}"
 
 
 def attribute_differences(

@@ -93,7 +93,11 @@ class ModelDifference:
     def headline(self) -> str:
         """One line: how many nodes match, differ, and stand on one side only."""
         parts = [f"{len(self.pairs):,} node{'s' * (len(self.pairs) != 1)} matched"]
-        parts.append(f"{len(self.changed):,} of them differ" if self.changed else "none of them differs")
+        parts.append(
+            f"{len(self.changed):,} of them differ{'s' * (len(self.changed) == 1)}"
+            if self.changed
+            else "none of them differs"
+        )
         for count, name in zip((self.only_left, self.only_right), self.names, strict=True):
             if count:
                 parts.append(f"{len(count):,} only in {clean_text(name, limit=40)}")

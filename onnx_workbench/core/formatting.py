@@ -9,6 +9,7 @@ from collections.abc import Sequence
 Shape = tuple[int | str | None, ...]
 
 
+_LONG_CELL = 40
 _LARGEST_SHOWN = 10**30  # a damaged file may declare any number, also one too large for a float
 
 
@@ -88,9 +89,14 @@ def html_table(
 ) -> str:
     """Return rows as an HTML table with every cell escaped."""
 
+    def style(cell: object, align: str) -> str:
+        # Where there is little room a long text would get the narrowest column: a word on each line.
+        width = ";min-width:14em" if len(str(cell)) > _LONG_CELL else ""
+        return f"text-align:{'right' if align == 'r' else 'left'}{width}"
+
     def line(row: Sequence[object], tag: str) -> str:
         cells = (
-            f'<{tag} style="text-align:{"right" if align == "r" else "left"}">{escape(cell)}</{tag}>'
+            f'<{tag} style="{style(cell, align)}">{escape(cell)}</{tag}>'
             for cell, align in zip(row, right.ljust(len(row)), strict=False)
         )
         return f"<tr>{''.join(cells)}</tr>"

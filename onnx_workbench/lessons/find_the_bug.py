@@ -274,14 +274,26 @@ def _unfrozen(network: nn.Module, data: Dataset) -> tuple[Model, Exercise]:
 def _whodunit(model: Model, guilty: set[str], praise: str, way: _Way = _COMPARING) -> Exercise:
     """Return the exercise of naming a guilty node, with a sentence for each kind of wrong answer."""
     carried = _after(model, guilty)
+    written = [name for node in model.nodes for name in node.outputs if name]
 
-    def judge(answer: object) -> str | None:
+    def judge(given: object) -> str | None:
+        answer = getattr(given, "key", given)  # found.blamed[0] is as good as the name in it
         if not isinstance(answer, str):
             return f"The answer is the name of a value, a string; got {type(answer).__name__}."
-        if answer not in model.values:
-            return no_such("value", answer, model.values)
         if answer in guilty:
             return None
+        if answer in {node.op_type for node in model.nodes}:
+            return (
+                f"{clean_text(answer)!r} is an operator, and others may be of that kind too. Give the name of the "
+                "value that the guilty node writes."
+            )
+        if answer in model.initializers:
+            return (
+                f"{clean_text(answer)!r} is a weight: a node reads it. Give the name of the value that the guilty node "
+                "writes."
+            )
+        if answer not in model.values:
+            return no_such("value", answer, written)
         if answer in carried:
             return (
                 f"{clean_text(answer)!r} is wrong, but its node is innocent: it was fed with wrong numbers, and passes "

@@ -129,7 +129,7 @@ class OnnxRuntimeBackend:
             return list(self._run(output_names, feeds))
         except self._errors as error:
             if advice := advise(self.inputs, feeds, self._defaults):
-                raise InputError(advice) from error
+                raise InputError(advice) from None  # says all that the runtime's own words do, and the mend
             raise RunError(explain_running(error)) from error
 
 

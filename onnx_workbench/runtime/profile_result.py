@@ -275,9 +275,9 @@ class Profile:
         )
 
     def _repr_html_(self) -> str:
-        worst = html_table(
-            self._worst_rows(), header=_NODE_HEADER, right="  rrrr ", caption="The longest ten"
-        )
+        rows = self._worst_rows()
+        caption = "The ten nodes that take longest" if len(rows) == _WORST else "The nodes, the longest first"
+        worst = html_table(rows, header=_NODE_HEADER, right="  rrrr ", caption=caption)
         operators = html_table(self._operator_rows(), header=_OPERATOR_HEADER, right=" rrr")
         return (
             f"<div><strong>{escape(self.name)}</strong>{html_table(self._facts())}{worst}"

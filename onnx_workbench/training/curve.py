@@ -13,8 +13,8 @@ def curve_svg(losses: Sequence[float], accuracies: Sequence[float]) -> str:
     count = max(len(losses), 2)
     top = max([*filter(math.isfinite, losses), 1e-9])
     lines = (
-        (losses, top, "#b05030", f"loss {losses[-1]:.3f}" if losses else "loss"),
-        (accuracies, 1.0, "#3070a0", f"accuracy {accuracies[-1]:.1%}" if accuracies else "accuracy"),
+        (losses, top, "#c4603c", f"loss {losses[-1]:.3f}" if losses else "loss"),
+        (accuracies, 1.0, "#3c86bd", f"accuracy {accuracies[-1]:.1%}" if accuracies else "accuracy"),
     )
     parts = [
         f'<rect x="{_MARGIN}" y="10" width="{_WIDTH - 2 * _MARGIN}" height="{_HEIGHT - 40}" fill="none" '
@@ -33,7 +33,9 @@ def curve_svg(losses: Sequence[float], accuracies: Sequence[float]) -> str:
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{color}"/>' for x, y in points]
         x = _MARGIN + 190 * index
-        parts.append(f'<text x="{x}" y="{_HEIGHT - 8}" fill="{color}" font-size="13">{name}</text>')
+        # No colour is legible on white and on black alike: the words take the page's, and a dot tells whose they are.
+        parts.append(f'<circle cx="{x + 5}" cy="{_HEIGHT - 13}" r="4.5" fill="{color}"/>')
+        parts.append(f'<text x="{x + 15}" y="{_HEIGHT - 8}" fill="currentColor" font-size="13">{name}</text>')
     epochs = f"{len(losses)} epoch{'s' * (len(losses) != 1)}"
     label = f"Training curve after {epochs}: {lines[0][3]}, validation {lines[1][3]}"
     return (

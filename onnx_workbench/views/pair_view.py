@@ -145,6 +145,6 @@ class PairView:
 
 def _rows(change: NodeDifference, side: int, other: str) -> tuple[list[str], ...]:
     return tuple(
-        [f"≠ {what}", f"{sides[side]} here, {sides[1 - side]} in {other}"]
+        [f"≠ {what}", f"here: {sides[side]}; in {other}: {sides[1 - side]}"]
         for what, sides in change.differences.items()
     )

@@ -110,6 +110,17 @@ def test_wrong_names_get_the_sentence_that_helps(cases, name):
     assert "The answer is the name of a value, a string; got int." in str(case.check(3))
 
 
+def test_what_points_at_the_culprit_without_naming_its_value_is_led_on(cases, network):
+    case = cases["silent"]
+    for weight in ("conv2.weight", "conv0.weight"):
+        assert f"{weight!r} is a weight: a node reads it." in str(case.check(weight))
+    assert "'Conv' is an operator" in str(case.check("Conv"))
+    listed = str(case.check("nonsense"))
+    assert "'getitem'" in listed
+    assert "weight" not in listed  # a weight is never the answer
+    assert case.check(ow.compare(case.model, network, case.inputs).blamed[0]).passed
+
+
 def test_the_last_digit_is_lost_in_the_last_node_and_nowhere_before(cases):
     case = cases["last digit"]
     assert case.check("logits").passed

@@ -54,11 +54,11 @@ def test_what_differs_and_what_has_no_counterpart_is_marked_and_told_in_the_pane
         "y": "",
     }
     widget.selected = titles.index("Softmax")
-    assert ["≠ axis", "0 here, 1 in the right one"] in widget.details["rows"]
+    assert ["≠ axis", "here: 0; in the right one: 1"] in widget.details["rows"]
     widget.selected = titles.index("Neg")
     assert ["counterpart", "none in the right one"] in widget.details["rows"]
     assert (
-        str(pair.difference).splitlines()[0] == "3 nodes matched, 1 of them differ, 1 only in the left one."
+        str(pair.difference).splitlines()[0] == "3 nodes matched, 1 of them differs, 1 only in the left one."
     )
 
 
@@ -80,7 +80,7 @@ def test_numbers_colour_both_sides_by_counterpart():
 def test_the_bundle_holds_the_widget_and_what_differs_as_text(pair):
     bundle, _ = pair._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "1 of them differ" in bundle["text/plain"]
+    assert "1 of them differs" in bundle["text/plain"]
 
 
 def test_names_of_files_tell_the_sides(tmp_path):

@@ -14,6 +14,16 @@ _SHOWN = 6
 _FEW = 3
 _TITLE = 45
 _CODE = 60
+_FEW_WORDS = {
+    "bgr": "red and blue swapped",
+    "swapped": "height and width swapped",
+    "layout": "other layout",
+    "reshape": "reshaped",
+    "scaled": "0..1",
+    "unscaled": "0..255",
+    "range -1..1": "-1..1",
+    "imagenet": "normalised as for ImageNet",
+}
 _OPENINGS = {
     "well": "All is well",
     "certain": "Wrong",
@@ -134,7 +144,7 @@ class Diagnosis:
         if self.best is not None and self.best.code != "x":
             lines += ["", f"    x = {self.best.code}", ""]
         if self.suggestions:
-            lines.append(text_table(self._rows(), header=self._header(), right="lrl"))
+            lines.append(text_table(self._rows(), header=self._header(), right=self._alignment()))
         return "\n".join((*lines, *(f"Note: {note}" for note in self.notes)))
 
     def _repr_html_(self) -> str:
@@ -146,7 +156,7 @@ class Diagnosis:
             if self.best is not None and self.best.code != "x":
                 parts.append(f"<pre>x = {escape(self.best.code, limit=2000)}</pre>")
             if self.suggestions:
-                parts.append(html_table(self._rows(), header=self._header(), right="lrl"))
+                parts.append(html_table(self._rows(), header=self._header(), right=self._alignment()))
         parts += [f"<p>{escape(note, limit=600)}</p>" for note in self.notes]
         return f"<div>{''.join(parts)}</div>"
 
@@ -159,8 +169,11 @@ class Diagnosis:
         return any(item.expected_probability is not None for item in self.suggestions)
 
     def _header(self) -> tuple[str, ...]:
-        expected = ("expected label",) if self._has_labels() else ()
+        expected = ("expected label", "right") if self._has_labels() else ()
         return ("tried", "support", "prediction", *expected, "code")
+
+    def _alignment(self) -> str:
+        return "lrlrrl" if self._has_labels() else "lrll"
 
     def _rows(self) -> list[tuple[str, ...]]:
         """Return the best few, and the input as given wherever it stands."""
@@ -172,12 +185,24 @@ class Diagnosis:
         return [_row(item, has_labels=self._has_labels()) for item in shown]
 
 
+def _short_title(item: Suggestion) -> str:
+    """Return the title, or its slips in few words where it is too long for a column."""
+    if len(item.title) <= _TITLE or not item.slips:
+        return item.title
+    return " + ".join(_FEW_WORDS.get(slip, slip) for slip in item.slips)
+
+
 def _row(item: Suggestion, *, has_labels: bool) -> tuple[str, ...]:
     seen = ", ".join(f"{clean_text(label, limit=40)} {p:.0%}" for label, p in item.predictions[:_FEW])
     more = f", and {len(item.predictions) - _FEW} more" if len(item.predictions) > _FEW else ""
-    title = item.title if len(item.title) <= _TITLE or not item.slips else " + ".join(item.slips)
     expected: tuple[str, ...] = ()
     if has_labels:
-        share = f", {item.correct:.0%} right" if len(item.predictions) > 1 else ""
-        expected = (f"{item.expected_probability:.0%}{share}",)
-    return (title, f"{item.support:.0%}", seen + more, *expected, clean_text(item.code, limit=_CODE))
+        shares = (item.expected_probability, item.correct)
+        expected = tuple("" if share is None else f"{share:.0%}" for share in shares)
+    return (
+        _short_title(item),
+        f"{item.support:.0%}",
+        seen + more,
+        *expected,
+        clean_text(item.code, limit=_CODE),
+    )
