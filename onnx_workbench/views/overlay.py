@@ -193,24 +193,26 @@ def check_overlay(overlay: Overlay, model: Model) -> None:
 def paint(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> PaintedOverlay:
     """Return the overlay for the boxes of a model's graph."""
     numbers = tuple(overlay.number_of_box(node) for node in nodes)
-    shades = {"linear": _shades(numbers, "linear")}
-    if len({number for number in numbers if number is not None and 0 < number < math.inf}) > 1:
-        shades["log"] = _shades(numbers, "log")
+    ranked = list(_ranked(overlay, nodes, model))
+    # The scale is that of all nodes: a colour means the same whichever modules are open.
+    span = [entry.number for entry in ranked if math.isfinite(entry.number)]
+    shades = {"linear": _shades(numbers, span, "linear")}
+    if len({number for number in span if number > 0}) > 1:
+        shades["log"] = _shades(numbers, span, "log")
     return PaintedOverlay(
         clean_text(overlay.label, limit=60),
         numbers,
         shades,
         overlay.scale,
-        _worst(overlay, nodes, model),
+        _worst(ranked),
         any(node.kind == "module" for node in nodes),
     )
 
 
-def _shades(numbers: Sequence[float | None], scale: str) -> Shades:
-    finite = [number for number in numbers if number is not None and math.isfinite(number)]
-    lowest, highest = min(finite, default=0.0), max(finite, default=0.0)
+def _shades(numbers: Sequence[float | None], span: Sequence[float], scale: str) -> Shades:
+    lowest, highest = min(span, default=0.0), max(span, default=0.0)
     if scale == "log":
-        lowest = min(number for number in finite if number > 0)
+        lowest = min(number for number in span if number > 0)
     return Shades(tuple(_step(number, lowest, highest, scale) for number in numbers), lowest, highest)
 
 
@@ -230,9 +232,9 @@ def _step(number: float | None, lowest: float, highest: float, scale: str) -> in
     return min(int(share * len(RAMP)), len(RAMP) - 1)
 
 
-def _worst(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> tuple[WorstNode, ...]:
+def _worst(ranked: Sequence[WorstNode]) -> tuple[WorstNode, ...]:
     """Return the nodes with the greatest numbers, NaN and infinity first; nothing that is zero."""
-    found = [entry for entry in _ranked(overlay, nodes, model) if entry.number != 0]
+    found = [entry for entry in ranked if entry.number != 0]
     found.sort(key=lambda entry: -entry.number if math.isfinite(entry.number) else -math.inf)
     return tuple(found[:WORST])
 

@@ -211,6 +211,21 @@ def test_the_overlay_of_a_closed_module_is_the_worst_of_its_nodes():
     assert graph.widget.overlays["items"][0]["texts"][6:8] == ["2", "7"]
 
 
+def test_a_colour_means_the_same_number_whichever_modules_are_open():
+    graph = view(blocks(), overlay={"b5s1": 2.0, "b5s9": 8.0, "b6s0": 4.0})
+    seen = []
+    for opened in ([], ["all/block5"], ["all/block5/first"], ["all/block6"]):
+        if opened:
+            graph.expand(*opened)
+        scales = graph.widget.overlays["items"][0]["scales"]
+        seen.append([(scale, scales[scale]["lowest"], scales[scale]["highest"]) for scale in sorted(scales)])
+        steps = dict(zip(titles(graph), scales["linear"]["steps"], strict=True))
+        if "block6" in steps:
+            assert steps["block6"] == 7 * (4 - 2) // (8 - 2)  # the ramp has seven colours
+    assert seen[0] == [("linear", "2", "8"), ("log", "2", "8")]
+    assert all(scales == seen[0] for scales in seen)
+
+
 def test_selecting_a_value_opens_what_hides_its_node_and_the_selection_follows_its_box():
     graph = view(blocks())
     graph.select("b9s2")
