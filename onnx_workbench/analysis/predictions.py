@@ -120,4 +120,6 @@ class Predictions:
         if index < len(self.thumbnails):
             data = base64.b64encode(self.thumbnails[index]).decode("ascii")
             picture = f"<img alt='picture {name}' src='data:image/png;base64,{data}' style='{_IMAGE_STYLE}'>"
-        return f"<div style='display:flex;gap:8px'>{picture}<div><div><strong>{name}</strong></div>{bars}</div></div>"
+        alone = self.pictures == ("0",)  # one array: its number says nothing
+        heading = "" if alone else f"<div><strong>{name}</strong></div>"
+        return f"<div style='display:flex;gap:8px'>{picture}<div>{heading}{bars}</div></div>"

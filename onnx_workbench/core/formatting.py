@@ -9,7 +9,7 @@ from collections.abc import Sequence
 Shape = tuple[int | str | None, ...]
 
 
-_LONG_CELL = 40
+_SHORT_CELL, _LONG_CELL = 26, 40
 _LARGEST_SHOWN = 10**30  # a damaged file may declare any number, also one too large for a float
 
 
@@ -90,8 +90,16 @@ def html_table(
     """Return rows as an HTML table with every cell escaped."""
 
     def style(cell: object, align: str) -> str:
-        # Where there is little room a long text would get the narrowest column: a word on each line.
-        width = ";min-width:14em" if len(str(cell)) > _LONG_CELL else ""
+        # Where there is little room a table is scrolled: shapes and numbers stay whole, and a long text does not become
+        # a column of single words.
+        length = len(str(cell))
+        width = (
+            ";white-space:nowrap"
+            if length <= _SHORT_CELL
+            else ";min-width:14em"
+            if length > _LONG_CELL
+            else ""
+        )
         return f"text-align:{'right' if align == 'r' else 'left'}{width}"
 
     def line(row: Sequence[object], tag: str) -> str:

@@ -302,6 +302,12 @@ def test_many_pictures_show_a_few_and_say_how_many_more(labelled):
     assert "... and 50 more" in str(found)
 
 
+def test_a_single_array_has_no_number_above_its_answer(labelled):
+    one, two = (ow.classify(labelled, PICTURES[:count])._repr_html_() for count in (1, 2))
+    assert "<strong>" not in one
+    assert two.count("<strong>") == 2
+
+
 def test_names_of_pictures_are_escaped(tmp_path, labelled):
     Image.fromarray(PICTURES[0]).save(tmp_path / "<img src=x onerror=alert(1)>.png")
     page = ow.classify(labelled, tmp_path)._repr_html_()

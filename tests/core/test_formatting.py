@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import re
 
 import pytest
 
@@ -92,6 +93,16 @@ def test_markup_in_a_name_is_text_in_tables_and_attributes(name):
     assert reader.texts.count(name) == 3
     assert reader.tags[-1] == ("p", {"title": name})
     assert {tag for tag, _ in reader.tags} == {"table", "caption", "thead", "tbody", "tr", "th", "td", "p"}
+
+
+def test_in_tables_short_cells_stay_whole_and_long_ones_get_room():
+    shape, text = "float32 (64, 16, 32, 32)", "adds 1.4 of the value's scale, where rounding explains 5e-06"
+    table = html_table([(shape, 3, text)], header=("type", "NaN", "why"), right=" r")
+    styles = {content: style for style, content in re.findall(r'<td style="([^"]*)">([^<]*)</td>', table)}
+    assert "white-space:nowrap" in styles[shape]
+    assert styles["3"].split(";") == ["text-align:right", "white-space:nowrap"]
+    assert "min-width" in styles[html.escape(text)]
+    assert "nowrap" not in styles[html.escape(text)]
 
 
 def test_text_tables_are_aligned():
