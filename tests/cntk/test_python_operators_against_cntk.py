@@ -166,10 +166,9 @@ def test_progress_is_written_in_cntks_lines(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["MinibatchSource", "CTFDeserializer", "ImageDeserializer"])
-def test_readers_can_be_imported_and_say_that_they_do_not_read(name):
-    C.io.StreamDefs(features=C.io.StreamDef(field="x", shape=3))
+@pytest.mark.parametrize("name", ["CBFDeserializer", "HTKFeatureDeserializer", "ImageDeserializer"])
+def test_other_readers_can_be_imported_and_say_that_they_do_not_read(name):
     with pytest.raises(
-        UnsupportedOperatorError, match=f"cntk.io.{name} is not supported: read the data with NumPy"
+        UnsupportedOperatorError, match=f"cntk.io.{name} is not supported: .* are not read here"
     ):
         getattr(C.io, name)("file")
