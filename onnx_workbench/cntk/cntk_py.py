@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
 from onnx_workbench.cntk.seeds import (
     AUTO,
     get_fixed_random_seed,
@@ -11,6 +12,7 @@ from onnx_workbench.cntk.seeds import (
 )
 
 __all__ = [
+    "ProgressWriter",
     "always_allow_setting_default_device",
     "disable_cpueval_optimization",
     "enable_cpueval_optimization",

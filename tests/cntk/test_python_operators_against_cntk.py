@@ -144,28 +144,6 @@ def test_a_constant_of_single_precision_is_widened_and_never_the_other_way():
         y * C.constant(np.full((2, 2), 2.0))
 
 
-def test_progress_is_written_in_cntks_lines(tmp_path):
-    pytest.importorskip("torch")
-    x, w = C.input_variable(1), C.parameter(1, init=1)
-    z = C.element_times(x, w)
-    writers = [
-        C.logging.ProgressPrinter(freq, log_to_file=tmp_path / name) for freq, name in ((0, "a"), (2, "b"))
-    ]
-    trainer = C.Trainer(z, (z, z), C.sgd(z.parameters, 0.0), writers)
-    for value in range(4):
-        trainer.train_minibatch({x: np.full((2, 1), value, np.float32)})
-    geometric = (tmp_path / "a").read_text().splitlines()
-    assert [line.split() for line in geometric[3:]] == [
-        ["0", "0", "0", "0", "2"],
-        ["0.5", "1", "0.5", "1", "4"],
-        ["1.5", "2.5", "1.5", "2.5", "8"],
-    ]
-    assert (tmp_path / "b").read_text().splitlines() == [
-        " Minibatch[   1-   2]: loss = 0.500000 * 4, metric = 50.00% * 4;",
-        " Minibatch[   3-   4]: loss = 2.500000 * 4, metric = 250.00% * 4;",
-    ]
-
-
 @pytest.mark.parametrize("name", ["CBFDeserializer", "HTKFeatureDeserializer", "ImageDeserializer"])
 def test_other_readers_can_be_imported_and_say_that_they_do_not_read(name):
     with pytest.raises(

@@ -133,9 +133,9 @@ class Learner:
         self._learning_rate_schedule = learning_rate.begun_at(self._samples, self._sweeps)
         self._learning_rate_schedule.minibatch_size = size
 
-    def momenta(self) -> dict[str, float]:
-        """Return what progress writers are told besides the rate."""
-        return {}
+    def rates(self) -> dict[str, float]:
+        """Return what progress writers are told, by the words that CNTK has for it."""
+        return {f"Learning rate per {self._learning_rate_schedule.unit()}": self.learning_rate()}
 
     def update(
         self, gradient_values: dict[Parameter, Any], training_sample_count: int, is_sweep_end: bool = False

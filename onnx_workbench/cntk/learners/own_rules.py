@@ -50,6 +50,10 @@ class UniversalLearner(Learner):
             "a universal learner has no learning rate: its rule is the function it was made of."
         )
 
+    def rates(self) -> dict[str, float]:
+        """Return nothing: rates are in the rule."""
+        return {}
+
     def update(
         self, gradient_values: dict[Parameter, Any], training_sample_count: int, is_sweep_end: bool = False
     ) -> bool:

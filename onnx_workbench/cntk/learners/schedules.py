@@ -58,6 +58,10 @@ class TrainingParameterSchedule:
         found._origin = sweeps if self.epoch_size is None else samples
         return found
 
+    def unit(self) -> str:
+        """Say what its numbers are for."""
+        return "minibatch" if self.minibatch_size == IGNORE else f"{self.minibatch_size} samples"
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it, for a checkpoint."""
         return {

@@ -36,9 +36,10 @@ class WithMomentum(Learner):
         epoch_size = self._epoch_size if isinstance(momentum, list) else None
         return momentum_schedule(momentum, epoch_size, self._minibatch_size)
 
-    def momenta(self) -> dict[str, float]:
-        """Return what progress writers are told besides the rate."""
-        return {"Momentum": self._momentum.at(self._samples, self._sweeps)}
+    def rates(self) -> dict[str, float]:
+        """Return what progress writers are told, by the words that CNTK has for it."""
+        momentum = self._momentum.at(self._samples, self._sweeps)
+        return {**super().rates(), f"Momentum per {self._momentum.unit()}": momentum}
 
     def _remembers(self, schedule: TrainingParameterSchedule, count: int) -> float:
         """Return how much is remembered after a minibatch of so many samples."""

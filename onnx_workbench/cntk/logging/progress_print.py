@@ -1,4 +1,4 @@
-"""Lines that tell how training goes."""
+"""Lines that tell how training goes, as CNTK 2.7 writes them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
 
-class ProgressPrinter:
+
+class ProgressPrinter(ProgressWriter):
     """Writes the mean loss and metric of some minibatches in a line.
 
     Parameters
     ----------
     freq
-        After how many minibatches a line is written; 0 for the first, the second, the fourth, and so on, with the mean
+        After how many minibatches a line is written; 0 for the first, the third, the seventh, and so on, with the mean
         since the start too; None for none.
     first
         How many of the first minibatches have a line each.
     tag
-        Written in front.
+        Written in the lines of summaries.
     log_to_file
         Lines go there and not to the standard output.
+    rank
+        Number of the worker, for the name of the file.
+    gen_heartbeat
+        Accepted.
+    num_epochs
+        How many summaries there will be, for their lines.
+    test_freq, test_first
+        The same for tests.
     metric_is_pct
         Whether the metric is a share, written in percent.
-    more
-        CNTK's other options, accepted and not used.
+    distributed_freq, distributed_first
+        Accepted: there is one worker.
     """
 
     def __init__(
@@ -33,75 +43,126 @@ class ProgressPrinter:
         first: int = 0,
         tag: str = "",
         log_to_file: Any = None,
+        rank: int | None = None,
+        gen_heartbeat: bool = False,
+        num_epochs: int | None = None,
+        test_freq: int | None = None,
+        test_first: int = 0,
         metric_is_pct: bool = True,
-        **more: Any,
+        distributed_freq: int | None = None,
+        distributed_first: int = 0,
     ) -> None:
-        self.freq, self.first, self.tag, self.metric_is_pct = freq, first, tag, metric_is_pct
-        self._file = None if log_to_file is None else Path(log_to_file)
-        self._updates = self._start = 0
-        self._since, self._all = _Sums(), _Sums()
+        self.freq = sys.maxsize if freq is None else freq
+        self.test_freq = sys.maxsize if test_freq is None else test_freq
+        super().__init__(self.freq, first, self.test_freq, test_first)
+        self.first, self.num_epochs, self.metric_is_pct = first, num_epochs, metric_is_pct
+        self.tag = f"[{tag}] " if tag else ""
+        self._file: Path | None = None
+        if log_to_file is not None:
+            self._redirect(f"{log_to_file}{'' if rank is None else f'rank{rank}'}")
         if freq == 0:
-            self._write(f"{' average':>9s} {'since':>10s} {'average':>10s} {'since':>10s} {'examples':>13s}")
-            self._write(f"{'loss':>9s} {'last':>10s} {'metric':>10s} {'last':>10s}")
-            self._write(" " + "-" * 54)
+            self.log(" average      since    average      since      examples")
+            self.log("    loss       last     metric       last              ")
+            self.log(" ------------------------------------------------------")
 
-    def update(self, samples: int, loss: float, metric: float | None) -> None:
-        """Take in one minibatch: how many samples, and the sums of loss and metric."""
-        self._updates += 1
-        self._since.add(samples, loss, metric)
-        self._all.add(samples, loss, metric)
-        if self.freq == 0:
-            if self._updates & (self._updates - 1) == 0:
-                self._write(self._geometric())
-                self._since = _Sums()
-        elif self.freq and (self._updates <= self.first or self._updates % self.freq == 0):
-            tag = f"[{self.tag}] " if self.tag else ""
-            self._write(
-                f" {tag}Minibatch[{self._start + 1:4d}-{self._updates:4d}]: {self._since.text(self.metric_is_pct)};"
-            )
-            self._start, self._since = self._updates, _Sums()
+    def _redirect(self, name: str) -> None:
+        sys.stdout.write(f"Redirecting log to file {name}\n")
+        self._file = Path(name)
+        self._file.write_text(f"{name}\n", encoding="utf-8")
+        count = 300 if self.num_epochs is None else self.num_epochs
+        self.log(f"CNTKCommandTrainInfo: train : {count}")
+        self.log(f"CNTKCommandTrainInfo: CNTKNoMoreCommands_Total : {count}")
+        self.log("CNTKCommandTrainBegin: train")
 
-    def _geometric(self) -> str:
-        all_, since = self._all, self._since
-        metrics = f"{'':>10s} {'':>10s}" if all_.metric is None else f"{all_.error:10.3g} {since.error:10.3g}"
-        return f" {all_.mean:8.3g} {since.mean:10.3g} {metrics} {all_.samples:13d}"
-
-    def _write(self, line: str) -> None:
+    def log(self, message: str) -> None:
+        """Write a line."""
         if self._file is None:
-            sys.stdout.write(line + "\n")
+            sys.stdout.write(f"{message}\n")
         else:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+                file.write(f"{message}\n")
+
+    def end_progress_print(self, msg: str = "") -> None:
+        """Write that training has ended."""
+        self.log("CNTKCommandTrainEnd: train")
+        if msg and self._file is not None:
+            self.log(msg)
+
+    def write(self, key: str, value: Any) -> None:
+        """Write a rate or a momentum that has changed."""
+        self.log(f"{key}: {value}")
+
+    def on_write_training_update(
+        self, samples: Any, updates: Any, aggregate_loss: Any, aggregate_metric: Any
+    ) -> None:
+        """Write a line about some minibatches of training."""
+        if self.freq == 0:
+            self.log(_geometric(samples, aggregate_loss, aggregate_metric))
+            return
+        count, loss = samples[1] - samples[0], _mean(aggregate_loss, samples)
+        self.log(
+            f" Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: loss = {loss:0.6f} * {count}, "
+            f"metric = {self._metric(_mean(aggregate_metric, samples))} * {count};"
+        )
+
+    def on_write_test_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
+        """Write a line about some minibatches of a test."""
+        if self.test_freq == 0:
+            self.log(_geometric(samples, None, aggregate_metric))
+            return
+        self.log(
+            f" Evaluation Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: "
+            f"metric = {self._metric(_mean(aggregate_metric, samples))} * {samples[1] - samples[0]};"
+        )
+
+    def on_write_training_summary(
+        self,
+        samples: int,
+        updates: int,
+        summaries: int,
+        aggregate_loss: float,
+        aggregate_metric: float,
+        elapsed_milliseconds: float,
+    ) -> None:
+        """Write a line about all of training since the last one; not on the geometric schedule."""
+        if self.freq == 0:
+            return
+        seconds = elapsed_milliseconds / 1000
+        total = "" if self.num_epochs is None else f" of {self.num_epochs}"
+        metric = self._metric(_share(aggregate_metric, samples))
+        self.log(
+            f"Finished Epoch[{summaries}{total}]: {self.tag}loss = {_share(aggregate_loss, samples):0.6f} * {samples}, "
+            f"metric = {metric} * {samples} {seconds:0.3f}s ({_share(samples, seconds):5.1f} samples/s);"
+        )
+
+    def on_write_test_summary(
+        self,
+        samples: int,
+        updates: int,
+        summaries: int,
+        aggregate_metric: float,
+        elapsed_milliseconds: float,
+    ) -> None:
+        """Write a line about all of a test."""
+        metric = self._metric(_share(aggregate_metric, samples))
+        self.log(f"Finished Evaluation [{summaries}]: Minibatch[1-{updates}]: metric = {metric} * {samples};")
+
+    def _metric(self, value: float) -> str:
+        return f"{100 * value:0.2f}%" if self.metric_is_pct else f"{value:0.6f}"
 
 
-class _Sums:
-    """Sums over minibatches."""
+def _share(whole: float, count: float) -> float:
+    return whole / count if count > 0 else 0.0
 
-    def __init__(self) -> None:
-        self.samples, self.loss = 0, 0.0
-        self.metric: float | None = None
 
-    def add(self, samples: int, loss: float, metric: float | None) -> None:
-        """Add a minibatch."""
-        self.samples += samples
-        self.loss += loss
-        if metric is not None:
-            self.metric = (self.metric or 0.0) + metric
+def _mean(sums: Any, samples: Any) -> float:
+    return _share(sums[1] - sums[0], samples[1] - samples[0])
 
-    @property
-    def mean(self) -> float:
-        """Loss of each sample."""
-        return self.loss / max(self.samples, 1)
 
-    @property
-    def error(self) -> float:
-        """Metric of each sample."""
-        return (self.metric or 0.0) / max(self.samples, 1)
+def _geometric(samples: Any, losses: Any, metrics: Any) -> str:
+    def pair(sums: Any) -> str:
+        if sums is None:
+            return f"{'':8s}   {'':8s}   "
+        return f"{_share(sums[1], samples[1]):8.3g}   {_mean(sums, samples):8.3g}   "
 
-    def text(self, percent: bool) -> str:
-        """Say both, with the number of samples."""
-        loss = f"loss = {self.mean:8.6f} * {self.samples}"
-        if self.metric is None:
-            return loss
-        metric = f"{100 * self.error:.2f}%" if percent else f"{self.error:.6f}"
-        return f"{loss}, metric = {metric} * {self.samples}"
+    return f" {pair(losses)}{pair(metrics)} {samples[1]:10d}"

@@ -1,5 +1,6 @@
-"""Training: minibatch by minibatch so far."""
+"""Training and tests by minibatches."""
 
+from onnx_workbench.cntk.train.evaluator import Evaluator
 from onnx_workbench.cntk.train.trainer import Trainer
 
-__all__ = ["Trainer"]
+__all__ = ["Evaluator", "Trainer"]

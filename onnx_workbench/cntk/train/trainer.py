@@ -1,19 +1,21 @@
-"""Training by minibatches: a beginning, with gradients from PyTorch and the learners of `learners`."""
+"""Training by minibatches: gradients from PyTorch, steps from `learners`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
-from onnx_workbench.cntk.evaluation import batches, requested, values_of
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
+from onnx_workbench.cntk.evaluation import batches, requested
 from onnx_workbench.cntk.feeding import arguments_of
 from onnx_workbench.cntk.gradients import followed_back
+from onnx_workbench.cntk.io.streams import MinibatchData
 from onnx_workbench.cntk.learners import Learner
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
 from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.staging import assign, run_stages
+from onnx_workbench.cntk.train.checkpoints import restored, save
+from onnx_workbench.cntk.train.evaluator import counted, samples_in, tested, total
 from onnx_workbench.cntk.variables import Variable
 
 
@@ -95,14 +97,16 @@ class Trainer:
         if not arguments and isinstance(arguments, dict) and self._whole.arguments:
             self.previous_minibatch_sample_count, self._loss, self._metric = 0, 0.0, 0.0
             return (False, {}) if outputs is not None else False
+        is_sweep_end = _sweep_end(arguments, is_sweep_end)
         asked = requested(self._whole, outputs) if outputs is not None else ()
-        wanted = tuple(dict.fromkeys((*self._whole.outputs, _counted(self.loss_function), *asked)))
+        wanted = tuple(dict.fromkeys((*self._whole.outputs, counted(self.loss_function), *asked)))
         batch = batches(self._given(arguments))
         run = run_stages(self._whole, wanted, batch, training=True)
         learnt: list[Variable] = [one for by in self.parameter_learners for one in by.parameters]
         gradients, values = followed_back(self._whole, wanted, {self.loss_function.output: None}, learnt, run)
         assign(self._whole, run)
         count = self._note(values)
+        self._tell_rates()
         updated = [
             learner.update({one: gradients[one] for one in learner.parameters}, count, bool(is_sweep_end))
             for learner in self.parameter_learners
@@ -114,15 +118,22 @@ class Trainer:
         done = any(updated)
         return (done, {one: values[one] for one in asked}) if outputs is not None else done
 
+    def _tell_rates(self) -> None:
+        for writer in self._writers:
+            if isinstance(writer, ProgressWriter):
+                for learner in self.parameter_learners:
+                    for name, value in learner.rates().items():
+                        writer.update_rate(name, value)
+
     def _given(self, arguments: Any) -> dict[Variable, Any]:
         return arguments_of(self._whole, arguments)
 
     def _note(self, values: dict[Variable, Any]) -> int:
-        count = _samples(values[_counted(self.loss_function)], _counted(self.loss_function))
+        count = samples_in(values[counted(self.loss_function)], counted(self.loss_function))
         self.previous_minibatch_sample_count = count
-        self._loss = _total(values[self.loss_function.output]) / max(count, 1)
+        self._loss = total(values[self.loss_function.output]) / max(count, 1)
         if self.evaluation_function is not None:
-            self._metric = _total(values[self.evaluation_function.output]) / max(count, 1)
+            self._metric = total(values[self.evaluation_function.output]) / max(count, 1)
         return count
 
     @property
@@ -146,10 +157,54 @@ class Trainer:
             raise CntkValueError(
                 "Evaluator::TestMinibatch: Cannot test when no evaluation function was specified during construction."
             )
-        wanted = tuple(dict.fromkeys((self.evaluation_function.output, _counted(self.evaluation_function))))
-        run = run_stages(self._whole, wanted, batches(self._given(arguments)))
-        values = values_of(self._whole, wanted, run.batch, run.plan.given)
-        return _total(values[0]) / max(_samples(values[-1], wanted[-1]), 1)
+        return tested(self._whole, self.evaluation_function, arguments, self._writers)
+
+    def summarize_training_progress(self) -> None:
+        """Let the writers tell what training has summed up to, and begin anew."""
+        for writer in self._writers:
+            writer.write_training_summary()
+
+    def summarize_test_progress(self) -> None:
+        """Let the writers tell what the tests have summed up to, and begin anew."""
+        for writer in self._writers:
+            writer.write_test_summary()
+
+    def save_checkpoint(self, filename: Any, external_state: dict[str, Any] | None = None) -> None:
+        """Save all that training goes on from.
+
+        Parameters
+        ----------
+        filename
+            The network goes there in CNTK's native format, which CNTK 2.7 loads; the state of the learners, in a form
+            of our own, into a file beside it whose name ends with ``.ckp``.
+        external_state
+            What `restore_from_checkpoint` is to return: dictionaries, lists, arrays, numbers and texts.
+        """
+        state = {
+            "samples": self.total_number_of_samples_seen,
+            "learners": [one.create_checkpoint() for one in self.parameter_learners],
+            "external": external_state or {},
+        }
+        save(self._whole, state, filename)
+
+    def restore_from_checkpoint(self, filename: Any) -> dict[str, Any]:
+        """Go on from where a checkpoint of the same network and learners was saved; return the external state.
+
+        Raises
+        ------
+        RuntimeError
+            If it is missing, damaged, or of other learners.
+        """
+        state = restored(self._whole, filename)
+        kept = state["learners"]
+        if len(kept) != len(self.parameter_learners):
+            raise CntkRuntimeError(
+                f"This checkpoint is of {len(kept)} learners; the trainer has {len(self.parameter_learners)}."
+            )
+        for learner, one in zip(self.parameter_learners, kept, strict=True):
+            learner.restore_from_checkpoint(one)
+        self.total_number_of_samples_seen = int(state["samples"])
+        return dict(state["external"])
 
 
 def _criterion(criterion: Any) -> tuple[Function, Function | None]:
@@ -161,19 +216,18 @@ def _criterion(criterion: Any) -> tuple[Function, Function | None]:
     return found[0], found[1] if len(found) > 1 else None
 
 
-def _counted(function: Function) -> Variable:
-    """Return the variable whose samples are counted: the output, or what its last operator reads if it is a sum."""
-    output = function.output
-    if output.dynamic_axes or not output.is_output or not output.owner.inputs:
-        return output
-    return output.owner.inputs[0]  # type: ignore[no-any-return]
+def _sweep_end(arguments: Any, told: bool | None) -> bool:
+    """Return whether the data begins again after a minibatch: sources say so themselves.
 
-
-def _samples(value: Any, variable: Variable) -> int:
-    if not variable.dynamic_axes:
-        return 1
-    return sum(len(one) for one in value) if isinstance(value, list) else len(value)
-
-
-def _total(value: Any) -> float:
-    return float(sum(np.sum(one) for one in value)) if isinstance(value, list) else float(np.sum(value))
+    Raises
+    ------
+    ValueError
+        If the caller says so too.
+    """
+    data = arguments.values() if isinstance(arguments, dict) else [arguments]
+    read = [one for one in data if isinstance(one, MinibatchData)]
+    if read and told is not None:
+        raise CntkValueError(
+            "is_sweep_end is ignored by Trainer::train_minibatch when it is fed with MinibatchData!"
+        )
+    return any(one.end_of_sweep for one in read) if read else bool(told)

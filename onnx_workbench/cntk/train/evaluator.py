@@ -1,0 +1,79 @@
+"""Tests of a network by minibatches, with nothing learnt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.evaluation import batches, values_of
+from onnx_workbench.cntk.feeding import arguments_of
+from onnx_workbench.cntk.ops.composition import combine
+from onnx_workbench.cntk.ops.functions import Function
+from onnx_workbench.cntk.staging import run_stages
+from onnx_workbench.cntk.variables import Variable
+
+
+class Evaluator:
+    """Tests minibatches.
+
+    Parameters
+    ----------
+    eval_function
+        The metric, one number for each sample.
+    progress_writers
+        Objects such as `logging.ProgressPrinter` that are told about it.
+    """
+
+    def __init__(self, eval_function: Any, progress_writers: Any = None) -> None:
+        self.evaluation_function = (
+            combine([eval_function]) if isinstance(eval_function, Variable) else eval_function
+        )
+        writers = [] if progress_writers is None else progress_writers
+        self._writers: list[Any] = writers if isinstance(writers, list) else [writers]
+
+    def test_minibatch(self, arguments: Any, device: Any = None, distributed: bool = False) -> float:
+        """Return the metric of a minibatch for each sample; nothing is changed."""
+        if self.evaluation_function is None:
+            raise CntkValueError(
+                "Evaluator::TestMinibatch: Cannot test when no evaluation function was specified during construction."
+            )
+        return tested(self.evaluation_function, self.evaluation_function, arguments, self._writers)
+
+    def summarize_test_progress(self) -> None:
+        """Let the writers tell what the test has summed up to, and begin anew."""
+        for writer in self._writers:
+            writer.write_test_summary()
+
+
+def tested(whole: Function, metric: Function, arguments: Any, writers: list[Any]) -> float:
+    """Return the metric of a minibatch for each sample, and tell the writers of it."""
+    wanted = tuple(dict.fromkeys((metric.output, counted(metric))))
+    run = run_stages(whole, wanted, batches(arguments_of(whole, arguments)))
+    values = values_of(whole, wanted, run.batch, run.plan.given)
+    count, sum_ = samples_in(values[-1], wanted[-1]), total(values[0])
+    for writer in writers:
+        if hasattr(writer, "update_test"):
+            writer.update_test(count, sum_)
+    return sum_ / max(count, 1)
+
+
+def counted(function: Function) -> Variable:
+    """Return the variable whose samples are counted: the output, or what its last operator reads if it is a sum."""
+    output = function.output
+    if output.dynamic_axes or not output.is_output or not output.owner.inputs:
+        return output
+    return output.owner.inputs[0]  # type: ignore[no-any-return]
+
+
+def samples_in(value: Any, variable: Variable) -> int:
+    """Return how many samples a value of a variable has."""
+    if not variable.dynamic_axes:
+        return 1
+    return sum(len(one) for one in value) if isinstance(value, list) else len(value)
+
+
+def total(value: Any) -> float:
+    """Return the sum of all numbers in a value."""
+    return float(sum(np.sum(one) for one in value)) if isinstance(value, list) else float(np.sum(value))
