@@ -174,6 +174,12 @@ def test_a_name_without_underscore_is_used_outside_its_module_or_documented_as_a
     assert lonely == []
 
 
+@pytest.mark.parametrize("name", ["Comparison", "Model", "Predictions", "Profile", "Summary", "Trace"])
+def test_a_result_reads_the_same_at_a_prompt_as_printed(name):
+    result = getattr(ow, name)
+    assert result.__repr__ is result.__str__
+
+
 def test_no_error_is_raised_but_our_own():
     """Bare builtin errors would not teach; internal ones are named Unknown...Error in their own module."""
     allowed = {"KeyboardInterrupt", "FileNotFoundError", "UnknownShapeError"}

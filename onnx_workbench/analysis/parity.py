@@ -74,6 +74,8 @@ class Parity:
         """Return the verdict and a line for each output."""
         return f"{self._verdict()}\n{text_table(self._rows(), header=_HEADER)}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         mark = "✓" if self else "✗"
         return f"<div><strong>{mark} {escape(self._verdict())}</strong>{html_table(self._rows(), header=_HEADER)}</div>"

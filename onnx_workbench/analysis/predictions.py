@@ -98,6 +98,8 @@ class Predictions:
         failed = [f"not read: {clean_text(name)}: {reason}" for name, reason in self.errors.items()]
         return "\n".join((text_table(shown), *failed))
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         cards = "".join(self._card(index) for index in range(min(len(self), THUMBNAILS)))
         more = f"<p>and {len(self) - THUMBNAILS:,} more pictures</p>" if len(self) > THUMBNAILS else ""

@@ -202,6 +202,8 @@ class Summary:
             )
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         operators = ", ".join(f"{escape(op)} × {count:,}" for op, count in self.operators.items())
         tables = (

@@ -274,6 +274,8 @@ class Profile:
             )
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         rows = self._worst_rows()
         caption = "The ten nodes that take longest" if len(rows) == _WORST else "The nodes, the longest first"

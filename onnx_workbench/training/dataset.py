@@ -96,6 +96,8 @@ class Dataset:
             f"with, {height} x {width}, {len(self.labels)} classes: {', '.join(self.labels)}"
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         buffer = io.BytesIO()
         self.show(16).save(buffer, "PNG")

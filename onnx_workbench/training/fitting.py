@@ -58,6 +58,8 @@ class History:
             f"{max(self.accuracies):.1%} in epoch {self.best_epoch}, loss {self.losses[-1]:.3f}"
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return curve_svg(self.losses, self.accuracies)
 

@@ -147,6 +147,8 @@ class Diagnosis:
             lines.append(text_table(self._rows(), header=self._header(), right=self._alignment()))
         return "\n".join((*lines, *(f"Note: {note}" for note in self.notes)))
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>{self._opening()}:</strong> {escape(self.summary, limit=600)}</p>"]
         if self.verdict != "well":
