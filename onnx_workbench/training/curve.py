@@ -33,8 +33,8 @@ def curve_svg(losses: Sequence[float], accuracies: Sequence[float]) -> str:
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{color}"/>' for x, y in points]
         x = _MARGIN + 190 * index
-        # No colour is legible on white and on black alike: the words take the page's, and a dot tells whose they are.
-        parts.append(f'<circle cx="{x + 5}" cy="{_HEIGHT - 13}" r="4.5" fill="{color}"/>')
+        # No colour is legible on white and on black alike: the words take the page's, and a spot tells whose they are.
+        parts.append(f'<rect x="{x}" y="{_HEIGHT - 17}" width="9" height="9" rx="2" fill="{color}"/>')
         parts.append(f'<text x="{x + 15}" y="{_HEIGHT - 8}" fill="currentColor" font-size="13">{name}</text>')
     epochs = f"{len(losses)} epoch{'s' * (len(losses) != 1)}"
     label = f"Training curve after {epochs}: {lines[0][3]}, validation {lines[1][3]}"

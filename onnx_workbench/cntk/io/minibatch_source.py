@@ -49,9 +49,15 @@ class MinibatchSource:
 
     Examples
     --------
+    >>> with open("train.ctf", "w") as file:
+    ...     print("|features 1 2", "|features 3 4", sep=chr(10), file=file)
+    >>> reader = C.io.CTFDeserializer(
+    ...     "train.ctf", C.io.StreamDefs(features=C.io.StreamDef("features", shape=2))
+    ... )
     >>> source = C.io.MinibatchSource(reader, randomize=False, max_sweeps=1)
-    >>> while data := source.next_minibatch(64, input_map={x: source.streams.features}):
-    ...     trainer.train_minibatch(data)
+    >>> while data := source.next_minibatch(64):
+    ...     print(data[source.streams.features].num_samples)
+    2
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def sequence_to_cntk_text_format(seq_idx: int, alias_tensor_map: dict[str, Any])
     Examples
     --------
     >>> sequence_to_cntk_text_format(0, {"W": np.array([[1, 0], [5, 6]]), "L": np.array([[2]])})
-    '0\\t|L 2 |W 1 0\\n0\\t|W 5 6'
+    '0\t|L 2 |W 1 0\n0\t|W 5 6'
     """
     steps = max(len(one) for one in alias_tensor_map.values())
     lines = []

@@ -71,8 +71,10 @@ class MinibatchSourceFromData(UserMinibatchSource):
 
     Examples
     --------
+    >>> pictures, labels = np.zeros((100, 4), np.float32), np.eye(100, 3, dtype=np.float32)
     >>> source = C.io.MinibatchSourceFromData(dict(x=pictures, y=labels), max_samples=len(pictures))
-    >>> data = source.next_minibatch(64)
+    >>> source.next_minibatch(64)[source.streams.x].num_samples
+    64
     """
 
     def __init__(self, data_streams: dict[str, Any], max_samples: int = INFINITELY_REPEAT) -> None:
