@@ -112,6 +112,7 @@ def universal(update_func: Callable[[Any, Any], Any], parameters: Sequence[Param
     --------
     >>> def rule(parameters, gradients):
     ...     return C.combine([C.assign(p, p - 0.01 * g) for p, g in zip(parameters, gradients)])
+    >>> z = C.layers.Dense(2)(C.input_variable(3))
     >>> learner = C.universal(rule, z.parameters)
     """
     from onnx_workbench.cntk.internal.utils import get_python_function_arguments
