@@ -139,7 +139,7 @@ def may_agree(actual: Array, expected: Array, tolerance: float) -> bool:
     )
 
 
-def is_alike(actual: Array, expected: Array) -> bool:
+def is_alike(actual: Array, expected: Array, tolerance: float = _ALIKE) -> bool:
     """Tell whether the small numbers of two arrays are alike too, and not only the few large ones that set the scale.
 
     Masked attention is full of -10000 or worse: beside such numbers all others agree.
@@ -149,7 +149,7 @@ def is_alike(actual: Array, expected: Array) -> bool:
     chosen = small < scale / _MUCH_SMALLER
     if not chosen.any() or small[chosen].max() == 0 or (~chosen & (small < scale / _SMALLER)).any():
         return True
-    return difference(actual[chosen], expected[chosen]).relative < _ALIKE
+    return difference(actual[chosen], expected[chosen]).relative < min(tolerance, _ALIKE)
 
 
 def jittered(array: Array, generator: np.random.Generator) -> Array:

@@ -74,7 +74,7 @@ class Pairing:
         self.twins: dict[str, str] = {}
         self.origins: dict[str, Origin] = {}
         self._tried = self._looked_at = 0
-        self._same_kernels = type(actual) is type(expected)
+        self._same_kernels = actual.kernels == expected.kernels
         self._last = last_readers(actual.steps)
         self._readers: dict[str, list[Step]] = {}
         for step in actual.steps:
@@ -267,13 +267,15 @@ class Pairing:
                 seen.add(candidate)
                 if expected.shape != outcome.shape or not is_float(expected):
                     continue
-                if not self.expected.follows(candidate, twins):
+                if _is_rounding(origin, outcome, expected) or not self.expected.follows(candidate, twins):
                     continue
-                rough = _ABOUT * plain_limit(self.actual, origin, outcome, expected)
-                if not may_agree(outcome, expected, rough):
+                limit = plain_limit(self.actual, origin, outcome, expected)
+                if not may_agree(outcome, expected, _ABOUT * limit):
                     continue
                 apart, threshold = self._compare(origin, name, outcome, expected, candidate)
-                if threshold.explain(apart) and (apart.largest == 0 or is_alike(outcome, expected)):
+                if not threshold.explain(apart):
+                    continue
+                if apart.largest == 0 or is_alike(outcome, expected, _about(expected) * limit):
                     return candidate, expected, apart, threshold
             if next(steps, self) is self:
                 return None
@@ -316,14 +318,31 @@ class Pairing:
         twins = self._confirmed_before(origin)
         for _ in self.expected.ahead():
             pass
-        for candidate, expected in list(self.expected.held.items()):
+        for candidate, expected in self._candidates(origin, outcome, twins):
             if self._tried >= _MOST_TRIED:
                 return None
-            if candidate in self.expected.done or expected.shape != outcome.shape or not is_float(expected):
+            if expected.shape != outcome.shape or not is_float(expected):
                 continue
-            if self.expected.follows(candidate, twins) and self._goes_on(name, expected, candidate):
+            if _is_rounding(origin, outcome, expected):
+                continue
+            if self._goes_on(name, expected, candidate):
                 return (candidate, expected, *self._compare(origin, name, outcome, expected, candidate))
         return None
+
+    def _candidates(self, origin: Origin, outcome: Array, twins: list[str]) -> Iterator[tuple[str, Array]]:
+        """Yield the values that may belong where something else was written, the likeliest first."""
+        waiting = [
+            (name, value) for name, value in self.expected.held.items() if name not in self.expected.done
+        ]
+        follow = [self.expected.follows(name, twins) for name, _ in waiting]
+        yield from (pair for pair, does in zip(waiting, follow, strict=True) if does)
+        # A node that only this side has must leave what it reads as it is.
+        for read, value in origin.feeds().items():
+            array = self.actual.array(value)
+            if read in self.twins and array is not None and array.dtype == outcome.dtype:
+                yield self.twins[read], array
+        # A node that reads what it should not: its twin comes from elsewhere.
+        yield from (pair for pair, does in zip(waiting, follow, strict=True) if not does)
 
     def _goes_on(self, name: str, expected: Array, candidate: str | None = None) -> bool | None:
         """Tell whether the steps behind, fed with this value, give what the other side knows; None if unknown."""
@@ -373,13 +392,23 @@ class Pairing:
             if self._looked_at > _MOST_LOOKED_AT:
                 return False
             if (rough := allowed.get(expected.dtype)) is None:
-                about = _ABOUT if epsilon(expected.dtype) <= HALF else _ABOUT_HALF
-                rough = allowed[expected.dtype] = about * plain_limit(self.actual, origin, array, expected)
+                limit = plain_limit(self.actual, origin, array, expected)
+                rough = allowed[expected.dtype] = _about(expected) * limit
             if may_agree(array, expected, rough):
                 apart = difference(array, expected)
                 if apart.relative <= rough:
                     return True
         return False
+
+
+def _is_rounding(origin: Origin, outcome: Array, expected: Array) -> bool:
+    """Tell whether a cast rounds what the other side does not: what comes of it must not be excused by that."""
+    return origin.step.operator == "Cast" and epsilon(outcome.dtype) > epsilon(expected.dtype)
+
+
+def _about(expected: Array) -> float:
+    """Return how many times what rounding explains is still a likeness."""
+    return _ABOUT if epsilon(expected.dtype) <= HALF else _ABOUT_HALF
 
 
 def _in_dtype_of(outcome: Array, expected: Array) -> Array:

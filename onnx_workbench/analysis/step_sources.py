@@ -18,7 +18,9 @@ from onnx_workbench.runtime.steps import StepwiseRun
 _FREE_SIZE = 2
 
 
-def steps_of(side: object, inputs: object, *, as_optimised: bool = False) -> StepwiseRun:
+def steps_of(
+    side: object, inputs: object, *, as_optimised: bool = False, products: bool = True
+) -> StepwiseRun:
     """Return a side as steps: a live module by PyTorch, a model by onnxruntime, node by node.
 
     A Session is taken for its model, or, `as_optimised`, for the kernels that it really runs.
@@ -26,7 +28,7 @@ def steps_of(side: object, inputs: object, *, as_optimised: bool = False) -> Ste
     if is_live_module(side):
         from onnx_workbench.runtime.torch_steps import TorchSteps
 
-        return TorchSteps(side, inputs)
+        return TorchSteps(side, inputs, products=products)
     if isinstance(side, Session):
         if side.model is None:
             raise InputError("Give the live module itself, not a Session of it.")
@@ -46,6 +48,29 @@ def _runner_of(session: Session) -> PieceRunner:
 def opened(side: object) -> object:
     """Return a side that is opened once: a Model, unless it is a live module or a Session."""
     return side if is_live_module(side) or isinstance(side, Session) else as_model(side)
+
+
+def refuse_bfloat16(*sides: object) -> None:
+    """Raise InputError if a side computes in bfloat16, which neither onnxruntime's kernels here nor numpy know."""
+    if all(map(is_live_module, sides)):
+        return
+    for side in sides:
+        if _computes_in_bfloat16(side):
+            raise InputError(
+                f"{title_of(side)} computes in bfloat16, for which onnxruntime has no kernels on a CPU.\n"
+                "Compare in float32, where the same faults show:  network.float(), inputs in float32, and a file "
+                "exported from those."
+            )
+
+
+def _computes_in_bfloat16(side: Any) -> bool:
+    """Tell whether weights or inputs are bfloat16; what is only cast to another dtype does not count."""
+    if is_live_module(side):
+        return any(str(parameter.dtype) == "torch.bfloat16" for parameter in side.parameters())
+    model = as_model(side.model if isinstance(side, Session) else side)
+    names = {name for name, tensor in model.initializers.items() if tensor.dtype == "bfloat16"}
+    names |= {value.name for value in model.inputs if value.dtype == "bfloat16"}
+    return any(node.op_type != "Cast" for name in names for node in model.consumers(name))
 
 
 def example_inputs(*sides: object) -> tuple[dict[str, Any], str]:

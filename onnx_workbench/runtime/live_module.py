@@ -67,8 +67,7 @@ class TorchBackend:
         modes = {module: module.training for module in self.module.modules()}
         device = next((parameter.device for parameter in self.module.parameters()), None)
         try:
-            # torch.tensor copies: as_tensor would share arrays that are read-only, such as mapped ones.
-            tensors = {name: torch.tensor(array, device=device) for name, array in feeds.items()}
+            tensors = {name: as_tensor(array, device) for name, array in feeds.items()}
             with torch.no_grad():
                 self.module.eval()
                 result = self.module(*tensors.values()) if self.takes_any else self.module(**tensors)
@@ -102,6 +101,24 @@ class TorchBackend:
             raise InputError(
                 f"forward of {type(self.module).__name__} {what}{lacking}. It takes {', '.join(map(repr, names))}."
             )
+
+
+def as_tensor(array: Any, device: Any) -> Any:
+    """Return a copy of an array as a tensor: sharing would not do for those that are read-only, such as mapped ones."""
+    import torch
+
+    if getattr(array, "dtype", None) == "bfloat16":  # of ml_dtypes, which torch does not know
+        return torch.tensor(array.view(np.int16), device=device).view(torch.bfloat16)
+    return torch.tensor(array, device=device)
+
+
+def bfloat16_array(tensor: Any) -> NDArray[Any]:
+    """Return a bfloat16 tensor as an array of ml_dtypes' dtype, which numpy itself lacks."""
+    import ml_dtypes
+    import torch
+
+    words = tensor.detach().cpu().contiguous().view(torch.int16).numpy()
+    return np.asarray(words.view(ml_dtypes.bfloat16))
 
 
 def _as_numpy(tensor: Any) -> NDArray[Any]:

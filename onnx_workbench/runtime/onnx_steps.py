@@ -59,6 +59,11 @@ class OnnxSteps:
         self.steps = [self._step(index, nodes) for index, nodes in enumerate(self.pieces)]
         self._passed_bytes = 0
 
+    @property
+    def kernels(self) -> str:
+        """Whose kernels compute."""
+        return self.runner.backend
+
     def _grouped(self) -> list[list[Node]]:
         """Return the nodes of each step."""
         return _pieces(self.model, self._optional)

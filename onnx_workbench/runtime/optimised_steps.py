@@ -65,6 +65,11 @@ class OptimisedSteps(OnnxSteps):
         self._known = {*model.values, *(value.name for value in model.outputs)}
         super().__init__(_laid_out_plainly(named, written), runner=runner)
 
+    @property
+    def kernels(self) -> str:
+        """Whose kernels compute: other ones than node by node."""
+        return f"{self.runner.backend}, optimised"
+
     def _grouped(self) -> list[list[Node]]:
         """Return each kernel together with the changes of layout around it."""
         added = [node for node in self.model.nodes if node.name.startswith(_ADDED)]

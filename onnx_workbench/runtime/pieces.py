@@ -21,6 +21,8 @@ _MOST_SESSIONS = 256
 class PieceRunner(Protocol):
     """What computes pieces."""
 
+    backend: str
+
     def run(self, piece: ModelProto, fed: Mapping[str, Any], what: str) -> list[Any]:
         """Return a piece's outputs; `what` names it in errors."""
 
@@ -37,7 +39,7 @@ class PiecesHere:
     """
 
     def __init__(self, backend: str = "onnxruntime", threads: int | None = None) -> None:
-        self._backend = backend
+        self.backend = backend
         self._threads = default_threads() if threads is None else threads
         self.sessions: OrderedDict[bytes, Any] = OrderedDict()
         self._errors = onnxruntime_errors()
@@ -50,7 +52,7 @@ class PiecesHere:
         RunError
             If neither onnxruntime nor ONNX's reference evaluator can compute it.
         """
-        if self._backend == "reference":
+        if self.backend == "reference":
             return _by_reference(piece, fed, what, None)
         session = self._session(piece)
         if isinstance(session, BaseException):
@@ -126,7 +128,8 @@ class PiecesInChild:
 
     def __init__(self, limits: Limits, backend: str = "onnxruntime", threads: int | None = None) -> None:
         self.worker = Worker(limits)
-        self._options = (backend, threads)
+        self.backend = backend
+        self._threads = threads
 
     def run(self, piece: ModelProto, fed: Mapping[str, Any], what: str) -> list[Any]:
         """Return a piece's outputs.
@@ -137,6 +140,8 @@ class PiecesInChild:
             If it cannot be computed, or took the child with it.
         """
         try:
-            return self.worker.call(_run_in_child, *self._options, piece.SerializeToString(), dict(fed), what)
+            return self.worker.call(
+                _run_in_child, self.backend, self._threads, piece.SerializeToString(), dict(fed), what
+            )
         except IsolationError as error:
             raise RunError(f"{what} cannot be run: {error}") from error

@@ -15,7 +15,7 @@ from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.backends import Backend, Doorkeeper, OnnxRuntimeBackend, model_backend
 from onnx_workbench.runtime.isolated_backend import IsolatedBackend
 from onnx_workbench.runtime.isolation import Limits
-from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
+from onnx_workbench.runtime.live_module import TorchBackend, bfloat16_array, is_live_module
 
 BACKENDS = ("onnxruntime", "reference", "torch")
 
@@ -269,7 +269,7 @@ def _as_input(name: str, item: Any, dtype: str) -> Any:
         return None
     plain = isinstance(item, (list, tuple, int, float))
     if hasattr(item, "detach"):  # a torch tensor
-        item = item.detach().cpu()
+        item = bfloat16_array(item) if str(item.dtype) == "torch.bfloat16" else item.detach().cpu()
     try:
         array = np.asarray(item, dtype=dtype if plain and dtype.isalnum() and dtype != "string" else None)
     except (TypeError, ValueError) as error:

@@ -45,6 +45,10 @@ class StepwiseRun(Protocol):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
+    @property
+    def kernels(self) -> str:
+        """Whose kernels compute: what the same ones make of the same inputs, they round alike."""
+
     def feeds(self, inputs: object) -> dict[str, Any]:
         """Return the inputs by the names that the steps use; they must fit."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.runtime.live_module import TorchBackend
+from onnx_workbench.runtime.live_module import TorchBackend, as_tensor
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import Step
 from onnx_workbench.runtime.torch_calls import Call, Recording, Ref
@@ -41,9 +41,14 @@ class TorchSteps:
         A live ``torch.nn.Module``; it is run in eval mode, and its own modes are restored.
     inputs
         The inputs that the steps are found with: arrays as for ``Session.run``.
+    products
+        Whether linear layers are also computed without their biases, as ONNX may have them.
     """
 
-    def __init__(self, module: Any, inputs: object) -> None:
+    kernels = "torch"
+
+    def __init__(self, module: Any, inputs: object, *, products: bool = True) -> None:
+        self._products = products
         self._module = module
         tensors = self._tensors_of(inputs)
         positional = TorchBackend(module).takes_any
@@ -62,12 +67,9 @@ class TorchSteps:
         self._read(recording)
 
     def _tensors_of(self, inputs: object) -> dict[str, Any]:
-        import torch
-
         named = _feeds(self._module, inputs)
         device = next((parameter.device for parameter in self._module.parameters()), None)
-        # torch.tensor copies: as_tensor would share arrays that are read-only, such as mapped ones.
-        return {name: torch.tensor(array, device=device) for name, array in named.items()}
+        return {name: as_tensor(array, device) for name, array in named.items()}
 
     def _read(self, recording: Recording) -> None:
         self._names, of_calls = names_of(recording, self.input_names)
@@ -92,7 +94,7 @@ class TorchSteps:
         Exporters write a MatMul and an Add where there are more than two dimensions.
         """
         read = tuple(self._names[number] for number in call.reads)
-        if call.label == "linear" and len(call.args) > 2 and call.args[2] is not None:
+        if self._products and call.label == "linear" and len(call.args) > 2 and call.args[2] is not None:
             first = call.args[0]
             if isinstance(first, Ref) and recording.kinds[first.number][1] != 2:
                 product = f"{name}_without_bias"
