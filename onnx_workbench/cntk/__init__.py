@@ -39,7 +39,7 @@ from onnx_workbench.cntk.learners import *
 from onnx_workbench.cntk.logging.graph import plot
 from onnx_workbench.cntk.ops import *
 from onnx_workbench.cntk.ops import sequence
-from onnx_workbench.cntk.train import Evaluator, Trainer
+from onnx_workbench.cntk.train import *
 from onnx_workbench.cntk.variables import Constant, Parameter, Record, Variable
 
 InferredDimension, FreeDimension = value_types.INFERRED, value_types.FREE

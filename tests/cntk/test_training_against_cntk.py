@@ -141,3 +141,61 @@ def test_sources_say_themselves_where_the_data_ends(tmp_path):
     data = source.next_minibatch(1, input_map={x: source.streams.x})
     with pytest.raises(CntkValueError, match="is_sweep_end is ignored"):
         trainer.train_minibatch(data, is_sweep_end=True)
+
+
+@pytest.mark.parametrize("number", range(len(CASES.SESSIONS)))
+def test_sessions_do_what_cntks_do_and_when(number, tmp_path):
+    saved, told, samples, values = CASES.session(C, str(tmp_path), *CASES.SESSIONS[number])
+    expected = ANSWERS["sessions"][number]
+    assert (saved, samples) == (expected[0], expected[2])
+    assert [one[0] for one in told] == [one[0] for one in expected[1]]
+    for one, other in zip(told, expected[1], strict=True):
+        np.testing.assert_allclose(one[1:], other[1:], rtol=1e-4, atol=1e-5, err_msg=one[0])
+    np.testing.assert_allclose(values, expected[3], rtol=1e-4, atol=1e-5)
+
+
+def test_a_session_goes_on_from_its_checkpoint(tmp_path):
+    def run(most, folder):
+        source = C.io.MinibatchSource(C.io.CTFDeserializer(tmp_path / "f.txt", streams))
+        trainer, (x, y), w = _session_parts()
+        config = C.CheckpointConfig(str(folder / "c"), frequency=8)
+        C.training_session(
+            trainer,
+            source,
+            4,
+            {x: source.streams.x, y: source.streams.y},
+            max_samples=most,
+            checkpoint_config=config,
+        ).train()
+        return trainer.total_number_of_samples_seen, w.value
+
+    def _session_parts():
+        x, y, w, z, criterion = CASES.network(C)
+        learner = C.adam([w], 0.1, 0.9)
+        return C.Trainer(z, criterion, [learner]), (x, y), w
+
+    text = "".join(f"|x {n} {n * n % 5} |y {n % 2} {1 - n % 2}\n" for n in range(10))
+    (tmp_path / "f.txt").write_text(text, encoding="utf-8")
+    streams = C.io.StreamDefs(x=C.io.StreamDef("x", 2), y=C.io.StreamDef("y", 2))
+    for name in ("once", "twice"):
+        (tmp_path / name).mkdir()
+    count, straight = run(32, tmp_path / "once")
+    run(16, tmp_path / "twice")
+    again, resumed = run(32, tmp_path / "twice")
+    assert (count, again) == (32, 32)
+    np.testing.assert_array_equal(straight, resumed)
+
+
+def test_sources_without_an_end_are_refused(tmp_path):
+    (tmp_path / "f.txt").write_text("|x 1 2 |y 0 1\n", encoding="utf-8")
+    streams = C.io.StreamDefs(x=C.io.StreamDef("x", 2), y=C.io.StreamDef("y", 2))
+    endless = C.io.MinibatchSource(C.io.CTFDeserializer(tmp_path / "f.txt", streams))
+    x, y, w, z, criterion = CASES.network(C)
+    trainer = C.Trainer(z, criterion, [C.sgd([w], 0.1)])
+    inputs = {x: endless.streams.x, y: endless.streams.y}
+    with pytest.raises(CntkValueError, match="Train minibatch source must have a limited number"):
+        C.training_session(trainer, endless, 4, inputs)
+    with pytest.raises(CntkValueError, match="Test minibatch source must have a limited number"):
+        C.training_session(trainer, endless, 4, inputs, max_samples=4, test_config=C.TestConfig(endless))
+    with pytest.raises(CntkValueError, match="should not be empty"):
+        C.training_session(trainer, endless, 4, {}, max_samples=4)

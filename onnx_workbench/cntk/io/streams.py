@@ -122,6 +122,15 @@ class StreamInformation:
         """Shape of a sample."""
         return self.sample_shape
 
+    def _described(self) -> tuple[Any, ...]:
+        return (self.m_name, self.m_id, self.storage_format, self.m_element_type, self.sample_shape)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StreamInformation) and self._described() == other._described()
+
+    def __hash__(self) -> int:
+        return hash(self._described())
+
     def __repr__(self) -> str:
         return f"{self.m_name}([{' x '.join(map(str, self.sample_shape))}])"
 

@@ -39,7 +39,7 @@ class Evaluator:
             raise CntkValueError(
                 "Evaluator::TestMinibatch: Cannot test when no evaluation function was specified during construction."
             )
-        return tested(self.evaluation_function, self.evaluation_function, arguments, self._writers)
+        return tested(self.evaluation_function, self.evaluation_function, arguments, self._writers)[0]
 
     def summarize_test_progress(self) -> None:
         """Let the writers tell what the test has summed up to, and begin anew."""
@@ -47,16 +47,36 @@ class Evaluator:
             writer.write_test_summary()
 
 
-def tested(whole: Function, metric: Function, arguments: Any, writers: list[Any]) -> float:
-    """Return the metric of a minibatch for each sample, and tell the writers of it."""
-    wanted = tuple(dict.fromkeys((metric.output, counted(metric))))
-    run = run_stages(whole, wanted, batches(arguments_of(whole, arguments)))
-    values = values_of(whole, wanted, run.batch, run.plan.given)
-    count, sum_ = samples_in(values[-1], wanted[-1]), total(values[0])
+def tested(whole: Function, metric: Function, arguments: Any, writers: list[Any]) -> tuple[float, int]:
+    """Return the metric of a minibatch for each sample and how many there are, and tell the writers of it."""
+    sum_, count = 0.0, 0
+    for batch in _parts(metric, batches(arguments_of(whole, arguments))):
+        wanted = tuple(dict.fromkeys((metric.output, counted(metric))))
+        run = run_stages(whole, wanted, batch)
+        values = values_of(whole, wanted, run.batch, run.plan.given)
+        sum_, count = sum_ + total(values[0]), count + samples_in(values[-1], wanted[-1])
     for writer in writers:
         if hasattr(writer, "update_test"):
             writer.update_test(count, sum_)
-    return sum_ / max(count, 1)
+    return sum_ / max(count, 1), count
+
+
+def _parts(metric: Function, batch: dict[Variable, Any]) -> list[dict[Variable, Any]]:
+    """Return a batch by the lengths of its sequences where the metric, a sum of errors, is computed by length."""
+    lists = [value for value in batch.values() if isinstance(value, list)]
+    output = metric.output
+    if not lists or not output.is_output or output.owner.op_name != "ClassificationError":
+        return [batch]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, lengths in enumerate(zip(*([len(one) for one in value] for value in lists), strict=True)):
+        groups.setdefault(lengths, []).append(number)
+    return [{key: _chosen(key, value, group) for key, value in batch.items()} for group in groups.values()]
+
+
+def _chosen(variable: Variable, value: Any, group: list[int]) -> Any:
+    if isinstance(value, list):
+        return [value[number] for number in group]
+    return value[group] if variable.dynamic_axes else value
 
 
 def counted(function: Function) -> Variable:

@@ -55,6 +55,7 @@ class Trainer:
         self._whole = combine(list(dict.fromkeys(one.output for one in parts)))
         self._check()
         self.total_number_of_samples_seen = self.previous_minibatch_sample_count = 0
+        self.previous_test_sample_count = 0
         self._loss = self._metric = 0.0
 
     def _check(self) -> None:
@@ -157,7 +158,9 @@ class Trainer:
             raise CntkValueError(
                 "Evaluator::TestMinibatch: Cannot test when no evaluation function was specified during construction."
             )
-        return tested(self._whole, self.evaluation_function, arguments, self._writers)
+        metric, count = tested(self._whole, self.evaluation_function, arguments, self._writers)
+        self.previous_test_sample_count = count
+        return metric
 
     def summarize_training_progress(self) -> None:
         """Let the writers tell what training has summed up to, and begin anew."""

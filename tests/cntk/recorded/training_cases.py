@@ -1,7 +1,9 @@
 """Training and what is told of it. Runs on Python 3.6, with the real CNTK, and on today's, with ours."""
 
+import os
 import re
 import sys
+import tempfile
 
 import numpy as np
 
@@ -115,6 +117,73 @@ def from_file(C, path):
     return [rows, w.value.tolist()]
 
 
+SESSIONS = (
+    (4, 10, 25, 10, 10, True), (4, 5, 20, None, None, True), (4, 100, 20, 100, 100, True),
+    (4, None, 20, sys.maxsize, 7, True), (4, "sweep", 21, "sweep", "sweep", True),
+    (4, "minibatch", 20, "minibatch", "minibatch", True), (4, 10, 25, 10, 10, False), (5, 8, 12, None, 5, True),
+)  # fmt: skip
+
+
+def session(C, folder, size, checkpoints, most, validation, progress, preserve):
+    """Return the checkpoints, what writers and callbacks are called with, and the last parameters of a session."""
+    told = []
+
+    class Writer(C.cntk_py.ProgressWriter):
+        def __init__(self):
+            super(Writer, self).__init__(sys.maxsize, 0, sys.maxsize, 0, sys.maxsize, 0)
+            self.__disown__()
+
+        def on_write_training_summary(self, samples, updates, number, loss, metric, _):
+            told.append(["train", samples, updates, number, loss, metric])
+
+        def on_write_test_summary(self, samples, updates, number, metric, _):
+            told.append(["test", samples, updates, number, metric])
+
+        def on_write_training_update(self, *_):
+            pass
+
+        def on_write_test_update(self, *_):
+            pass
+
+        def write(self, *_):
+            pass
+
+    def frequency(given):
+        units = {"sweep": (1, C.train.DataUnit.sweep), "minibatch": (2, C.train.DataUnit.minibatch)}
+        return units.get(given, given)
+
+    def called(*values):
+        told.append(["validated", *values])
+        return True
+
+    path = os.path.join(folder, "data.txt")
+    with open(path, "w") as file:
+        file.write("".join("|x %g %g |y %d %d\n" % (i, i * i % 5, i % 2, 1 - i % 2) for i in range(7)))
+    streams = C.io.StreamDefs(x=C.io.StreamDef(field="x", shape=2), y=C.io.StreamDef(field="y", shape=2))
+
+    def source(**options):
+        return C.io.MinibatchSource(C.io.CTFDeserializer(path, streams), randomize=False, **options)
+
+    x, y, w, z, criterion = network(C)
+    trainer = C.Trainer(z, criterion, [C.sgd([w], 0.1)], [Writer()])
+    data = source()
+    more = {"test_config": C.TestConfig(source(max_sweeps=1), minibatch_size=4)}
+    if checkpoints is not None:
+        more["checkpoint_config"] = C.CheckpointConfig(
+            os.path.join(folder, "c"), frequency=frequency(checkpoints), preserve_all=preserve
+        )
+    if validation is not None:
+        more["cv_config"] = C.CrossValidationConfig(
+            source(max_sweeps=1), frequency=frequency(validation), minibatch_size=3, callback=called
+        )
+    C.training_session(
+        trainer, data, size, {x: data.streams.x, y: data.streams.y}, max_samples=most,
+        progress_frequency=frequency(progress), **more
+    ).train()  # fmt: skip
+    saved = sorted(name for name in os.listdir(folder) if name[0] == "c" and not name.endswith(".ckp"))
+    return [saved, told, trainer.total_number_of_samples_seen, w.value.tolist()]
+
+
 def all_of(C, path):
     """Return every answer, by name."""
     return {
@@ -126,4 +195,5 @@ def all_of(C, path):
         },
         "calls": {str(freq): calls(C, freq) for freq in (0, 1, 2)},
         "file": from_file(C, path),
+        "sessions": [session(C, tempfile.mkdtemp(), *one) for one in SESSIONS],
     }
