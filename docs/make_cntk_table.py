@@ -183,8 +183,9 @@ PROGRAMS = """
 ## Operators computed in Python
 
 What ONNX has no words for is computed between pieces of the graph: random numbers (the very numbers of CNTK), dropout
-and batch normalisation in training, operators that users write, assignments, edit distances and ranks. Each line counts
-the answers of a small program, its gradients among them, that agree with those of the real CNTK 2.7 within 2e-5.
+and batch normalisation in training, operators that users write, assignments, edit distances, ranks, temporal
+classification. Each line counts the answers of a small program, its gradients among them, that agree with those of the
+real CNTK 2.7 within 2e-5.
 
 | program | answers that agree |
 | --- | --- |
@@ -232,19 +233,23 @@ def learners() -> str:
 
 
 def programs() -> str:
-    """Run the programs of python_cases.py, and lay out how many of their answers are the recorded ones."""
-    module = recorded_script("python_cases")
-    answers = np.load(models.FOLDER / "python_answers.npz")
-    lines = []
-    for name, program in sorted(module.CASES.items()):
-        wanted = {key.partition("/")[2]: answers[key] for key in answers.files if key.startswith(f"{name}/")}
-        found = program(C)
-        good = [
-            np.shape(found.get(part)) == value.shape and np.allclose(found[part], value, rtol=2e-5, atol=2e-6)
-            for part, value in wanted.items()
-        ]
-        lines.append(f"| {name.replace('_', ' ')} | {cell(good)} |")
-    return PROGRAMS + "\n".join(lines) + "\n"
+    """Run the programs of python_cases.py and criteria_cases.py, and lay out how many answers are the recorded ones."""
+    lines = {}
+    for file in ("python", "criteria"):
+        module = recorded_script(f"{file}_cases")
+        answers = np.load(models.FOLDER / f"{file}_answers.npz")
+        for name, program in module.CASES.items():
+            wanted = {
+                key.partition("/")[2]: answers[key] for key in answers.files if key.startswith(f"{name}/")
+            }
+            found = program(C)
+            good = [
+                np.shape(found.get(part)) == value.shape
+                and np.allclose(found[part], value, rtol=2e-5, atol=2e-6)
+                for part, value in wanted.items()
+            ]
+            lines[name] = f"| {name.replace('_', ' ')} | {cell(good)} |"
+    return PROGRAMS + "\n".join(lines[name] for name in sorted(lines)) + "\n"
 
 
 if __name__ == "__main__":

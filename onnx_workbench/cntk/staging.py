@@ -10,7 +10,15 @@ import numpy as np
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.graph import edits
-from onnx_workbench.cntk.in_python import batch_reductions, normalization, randomness, ranking, user_functions  # noqa: F401 - they register operators
+from onnx_workbench.cntk.in_python import (  # noqa: F401 - they register operators
+    batch_reductions,
+    forward_backward,
+    negative_samples,
+    normalization,
+    randomness,
+    ranking,
+    user_functions,
+)
 from onnx_workbench.cntk.in_python.registry import PYTHON_OPERATORS, PythonOperator
 from onnx_workbench.cntk.native.form import SIZED, Given, Opened, given_in, native_graph
 from onnx_workbench.cntk.native.graph import NativeGraph

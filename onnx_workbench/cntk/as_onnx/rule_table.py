@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from onnx_workbench.cntk.as_onnx.more_rules import MORE_RULES, exact_normalization, with_symmetric_padding
+from onnx_workbench.cntk.as_onnx.negative_samples import with_negative_samples
 from onnx_workbench.cntk.as_onnx.node import PREFIX, onnx_node
 from onnx_workbench.cntk.as_onnx.random_rules import RANDOM_RULES
-from onnx_workbench.cntk.as_onnx.rule_parts import Rule
+from onnx_workbench.cntk.as_onnx.rule_parts import Rule, same
 from onnx_workbench.cntk.as_onnx.rules import RULES
 from onnx_workbench.cntk.as_onnx.sequences import SEQUENCE_RULES
 from onnx_workbench.cntk.as_onnx.shape_rules import SHAPE_RULES
@@ -20,6 +21,8 @@ ALL_RULES: dict[str, Rule] = {
     **MORE_RULES,
     **STEP_RULES,
     **RANDOM_RULES,
+    "CosDistanceWithNegativeSamples": with_negative_samples,
+    "LabelsToGraph": same,
     "BatchNormalization": by_sample(exact_normalization(RULES["BatchNormalization"])),
     "Pad": with_symmetric_padding(SHAPE_RULES["Pad"]),
     "ReduceElements": with_dynamic_axes(RULES["ReduceElements"]),

@@ -9,7 +9,8 @@ from typing import Any
 from onnx import ValueInfoProto, helper
 
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
-from onnx_workbench.cntk.as_onnx.rule_parts import Rule, expanded_like, number
+from onnx_workbench.cntk.as_onnx.node import PREFIX
+from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS, Rule, axes_of, expanded_like, number
 from onnx_workbench.cntk.native.graph import NativeGraph, Primitive
 from onnx_workbench.core.errors import ExportError
 
@@ -251,3 +252,20 @@ def _scan(
     )
     for uid, name in zip(kept, results, strict=True):
         values[uid] = replace(body.values[uid], name=name, axes=2)
+
+
+_OF_STEPS = {
+    *DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLikeOp",
+    "CosDistanceWithNegativeSamples",
+}  # fmt: skip
+
+
+def is_about_sequences(primitive: Primitive) -> bool:
+    """Tell whether a primitive is about the steps of a sequence: without such, a sequence has one step."""
+    if primitive.operator in _OF_STEPS:
+        return True
+    if primitive.operator.startswith(PREFIX):  # of a model that had them when it was imported
+        return bool(primitive.attributes.get("ofSteps"))
+    return primitive.operator == "ReduceElements" and any(
+        axis.index == DYNAMIC_AXIS for axis in axes_of(primitive)
+    )

@@ -225,6 +225,7 @@ OPERATORS: dict[str, Operator] = {
     "Max": _many(_larger),
     "Min": _many(_smaller),
     "Pow": _one(torch.pow),
+    "Mod": _one(torch.remainder),
     "MatMul": _one(torch.matmul),
     **{
         name: _one(getattr(torch, name.lower()))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.in_python.negative_samples import packed_places
 from onnx_workbench.cntk.in_python.registry import PYTHON_OPERATORS, PythonOperator, Values
 from onnx_workbench.cntk.random_numbers import RandomNumbers
 
@@ -51,17 +52,10 @@ def _draw_like(value: Any, shape: tuple[int, ...], draw: Callable[[int], Array])
     """Draw numbers for a value; sequences get theirs step by step, packed into rows as CNTK packs them."""
     if not isinstance(value, list):
         return draw(math.prod(shape)).reshape(shape)
-    longest = max(len(one) for one in value)
-    used: list[int] = []
-    places: list[tuple[int, int]] = []
-    for one in value:
-        row = next((i for i, length in enumerate(used) if length + len(one) <= longest), len(used))
-        used += [0] if row == len(used) else []
-        places.append((row, used[row]))
-        used[row] += len(one)
     sample = value[0].shape[1:]
-    steps = draw(longest * len(used) * math.prod(sample)).reshape(longest, len(used), *sample)
-    return [steps[start : start + len(one), row] for one, (row, start) in zip(value, places, strict=True)]
+    count, columns = packed_places([len(one) for one in value])
+    steps = draw(count * math.prod(sample)).reshape(count, *sample)
+    return [steps[places] for places in columns]
 
 
 def _typed(value: Any, dtype: Any) -> Any:

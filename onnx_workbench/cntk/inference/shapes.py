@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
@@ -188,14 +189,25 @@ def _loss(function: Any) -> Shape:
     return (*x.shape[:-1], 1) if x.rank > 1 else (1,)
 
 
-@shapes("ClassificationError", "LambdaRank", "NDCG")
+@shapes("ClassificationError", "LambdaRank", "NDCG", "ForwardBackward")
 def _total(_function: Any) -> Shape:
     return ()
 
 
-@axes("ClassificationError", "EditDistanceError", "NDCG", "LambdaRank")
+@axes("ClassificationError", "EditDistanceError", "NDCG", "LambdaRank", "ForwardBackward")
 def _over_the_batch(function: Any) -> tuple[Axis, ...]:
     return UNKNOWN_AXES if function.inputs[0].dynamic_axes == UNKNOWN_AXES else ()
+
+
+@shapes("CosDistanceWithNegativeSamples")
+def _with_negatives(function: Any) -> Shape:
+    x, y, _shift, count = function.inputs
+    sizes = [math.prod(one.shape) for one in (x, y)]
+    if not {FREE, INFERRED} & {*x.shape, *y.shape} and sizes[0] != sizes[1]:
+        raise CntkRuntimeError(
+            f"{function.op_name}: '{x}' has {sizes[0]} numbers and '{y}' has {sizes[1]}; expected as many."
+        )
+    return (int(count.value.item()) + 1,)
 
 
 # Changes of shape

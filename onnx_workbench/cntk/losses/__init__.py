@@ -8,15 +8,17 @@ import numpy as np
 
 from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.losses.noise_contrast import nce_loss
 from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
 from onnx_workbench.cntk.ops.functions import Function
-from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
+from onnx_workbench.cntk.ops.operands import apply, as_block_of, data_type, operand
 from onnx_workbench.cntk.ops.reductions import _one_reduction, reduce_sum
 from onnx_workbench.cntk.ops.tensors import times_transpose
+from onnx_workbench.cntk.variables import Constant
 
 __all__ = [
-    "binary_cross_entropy", "cosine_distance", "cross_entropy_with_softmax", "fmeasure", "lambda_rank", "squared_error",
-    "weighted_binary_cross_entropy",
+    "binary_cross_entropy", "cosine_distance", "cosine_distance_with_negative_samples", "cross_entropy_with_softmax",
+    "fmeasure", "lambda_rank", "nce_loss", "squared_error", "weighted_binary_cross_entropy",
 ]  # fmt: skip
 
 _SMALL, _ABOVE_ONE = float(np.float32(1e-6)), float(np.float32(1 + 1e-6))
@@ -80,6 +82,38 @@ def weighted_binary_cross_entropy(output: Any, target: Any, weight: Any, name: s
 def cosine_distance(x: Any, y: Any, name: str = "") -> Function:
     """Return the cosine of the angle between two vectors."""
     return apply("CosDistance", [x, y], name=name)
+
+
+def cosine_distance_with_negative_samples(
+    x: Any, y: Any, shift: int, num_negative_samples: int, name: str = ""
+) -> Function:
+    """Return the cosine between x and its y, and between x and the y of samples that come later in the minibatch.
+
+    Parameters
+    ----------
+    x, y
+        Vectors of one length.
+    shift
+        How many samples later the first of the others comes; behind the last comes the first again.
+    num_negative_samples
+        How many others each x is compared with, one sample after another.
+    name
+        Name of the result.
+
+    Raises
+    ------
+    ValueError
+        If one of the numbers is negative.
+    """
+    numbers = {"shift": shift, "num_negative_samples": num_negative_samples}
+    for what, value in numbers.items():
+        if value < 0:
+            raise CntkValueError(
+                f"cosine_distance_with_negative_samples: {what} must be a whole number, 0 or more; got {value}."
+            )
+    dtype = data_type(x, y)
+    constants = [Constant(int(value), dtype=dtype) for value in numbers.values()]
+    return apply("CosDistanceWithNegativeSamples", [x, y, *constants], name=name)
 
 
 def lambda_rank(output: Any, gain: Any, group: Any, name: str = "") -> Function:

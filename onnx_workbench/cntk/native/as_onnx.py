@@ -13,9 +13,8 @@ from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueIn
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, Names, refuse
 from onnx_workbench.cntk.as_onnx.free_sizes import check_free_sizes
 from onnx_workbench.cntk.as_onnx.node import PREFIX
-from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS, axes_of
 from onnx_workbench.cntk.as_onnx.rule_table import ALL_RULES, rule_for
-from onnx_workbench.cntk.as_onnx.sequences import DELAYS, lower_recurrence
+from onnx_workbench.cntk.as_onnx.sequences import DELAYS, is_about_sequences, lower_recurrence
 from onnx_workbench.cntk.native.graph import (
     CONSTANT,
     INPUT,
@@ -257,7 +256,7 @@ class _Lowering:
         self.node_names = Names()
         self.values: dict[str, Emitted] = {}
         self.sequences = keep_steps or any(
-            _is_about_sequences(primitive) for primitive in graph.primitives.values()
+            is_about_sequences(primitive) for primitive in graph.primitives.values()
         )
         used = dict.fromkeys(uid for p in graph.primitives.values() for uid in p.inputs)
         self.inputs = [
@@ -393,17 +392,3 @@ class _Lowering:
                     if attribute.HasField("g"):
                         used.update(output.name for output in attribute.g.output)
         return [tensor for tensor in self.emit.initializers if tensor.name in used]
-
-
-_OF_STEPS = {*DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLikeOp"}
-
-
-def _is_about_sequences(primitive: Primitive) -> bool:
-    """Tell whether a primitive is about the steps of a sequence: without such, a sequence has one step."""
-    if primitive.operator in _OF_STEPS:
-        return True
-    if primitive.operator.startswith(PREFIX):  # of a model that had them when it was imported
-        return bool(primitive.attributes.get("ofSteps"))
-    return primitive.operator == "ReduceElements" and any(
-        axis.index == DYNAMIC_AXIS for axis in axes_of(primitive)
-    )

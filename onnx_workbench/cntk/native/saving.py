@@ -34,6 +34,7 @@ _KINDS = {"Input": INPUT, "Parameter": PARAMETER, "Constant": CONSTANT, "Placeho
 
 _SIZES = frozenset(
     {
+        "BlankTokenId",
         "blockSize",
         "depthRadius",
         "groups",
@@ -41,6 +42,7 @@ _SIZES = frozenset(
         "newSequenceAxisLengthScalingFactor",
         "numClass",
         "numItems",
+        "numSamples",
         "offset",
         "outputRank",
         "paddingFoot",

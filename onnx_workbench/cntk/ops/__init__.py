@@ -5,14 +5,17 @@ from __future__ import annotations
 from onnx_workbench.cntk.losses import (
     binary_cross_entropy,
     cosine_distance,
+    cosine_distance_with_negative_samples,
     cross_entropy_with_softmax,
     fmeasure,
     lambda_rank,
+    nce_loss,
     squared_error,
     weighted_binary_cross_entropy,
 )
 from onnx_workbench.cntk.metrics import classification_error, edit_distance_error, ndcg_at_1
 from onnx_workbench.cntk.ops import sequence
+from onnx_workbench.cntk.ops.alignment import forward_backward, labels_to_graph
 from onnx_workbench.cntk.ops.composition import *
 from onnx_workbench.cntk.ops.elementwise import *
 from onnx_workbench.cntk.ops.functions import *
