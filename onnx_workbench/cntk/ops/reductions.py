@@ -42,6 +42,12 @@ def _reduce(kind: str, x: Any, axis: Any, keepdims: bool, name: str) -> Function
     axes = [axis_of(one) for one in (axis if isinstance(axis, list | tuple) else [axis])]
     if not axes:
         raise CntkRuntimeError(f"ReduceElements: operand {operand(x)}; Empty axes argument provided.")
+    if not keepdims and is_known(operand(x).shape) and any(a is None or not a.is_static_axis for a in axes):
+        raise CntkValueError(
+            f"ReduceElements: operand {operand(x)}; Cannot query the static axis index for a non-static axis: "
+            f"keepdims=False goes with static axes by number, and axis is {axis}. Over all axes none is left anyway: "
+            "leave keepdims out."
+        )
     whole = {None, "AllStaticAxes", "AllAxes"}
     if len(axes) == 1 and (axes[0] is None or axes[0].name in whole):
         one = Axis.all_static_axes() if axes[0] is None else axes[0]

@@ -7,6 +7,10 @@ HOT = np.eye(6, dtype=np.float32)[[1, 4]]
 PICTURES = np.random.RandomState(0).rand(1, 3, 6, 5).astype(np.float32)
 
 QUESTIONS = {
+    "a reduction over everything with no axes kept": "C.reduce_sum(flat, keepdims=False).shape",
+    "a reduction over all static axes with none kept": "C.reduce_max(flat, C.Axis.all_static_axes(), keepdims=False).shape",
+    "a reduction over the batch with none kept": "C.reduce_l2(flat, C.Axis.default_batch_axis(), keepdims=False).shape",
+    "a reduction over both static axes with none kept": "C.reduce_l1(flat, (0, 1), keepdims=False).shape",
     # what is fed
     "classes to a sequence": "hot_steps.eval({steps: C.Value.one_hot([1, 4], 6)})",
     "classes of sequences to a sample": "hot.eval({sample: C.Value.one_hot([[1], [4]], 6)})",
