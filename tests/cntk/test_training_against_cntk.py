@@ -199,3 +199,15 @@ def test_sources_without_an_end_are_refused(tmp_path):
         C.training_session(trainer, endless, 4, inputs, max_samples=4, test_config=C.TestConfig(endless))
     with pytest.raises(CntkValueError, match="should not be empty"):
         C.training_session(trainer, endless, 4, {}, max_samples=4)
+
+
+def test_functions_are_trained_and_tested_in_one_call_as_by_cntk():
+    found, expected = CASES.by_function(C), ANSWERS["function"]
+    assert len(found[0]) == len(expected[0])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    _x, _y, w, _z, criterion = CASES.network(C)
+    with pytest.raises(CntkValueError, match="pass a tuple of 2"):
+        criterion[0].train((CASES.X,), parameter_learners=[C.sgd([w], 0.1)])
+    with pytest.raises(CntkValueError, match="mutually exclusive"):
+        criterion[0].train((CASES.X, CASES.Y), max_epochs=1, max_samples=4)

@@ -358,6 +358,50 @@ class Function(FunctionDescription):
 
         save(self, filename, format, external=use_external_files_to_store_parameters)
 
+    def train(
+        self,
+        minibatch_source: Any,
+        minibatch_size: Any = 32,
+        streams: Any = None,
+        model_inputs_to_streams: Any = None,
+        parameter_learners: Any = (),
+        callbacks: Any = (),
+        progress_frequency: int | None = None,
+        max_epochs: float | None = None,
+        epoch_size: int | None = None,
+        max_samples: int | None = None,
+    ) -> Any:
+        """Train a criterion, a loss or a loss and a metric, from a source or a tuple of arrays.
+
+        Returns
+        -------
+        A Record of `updates` and `epoch_summaries`, each with `loss`, `metric` and `samples`; of `test_summary` too
+        where there is a `TestConfig` among the callbacks.
+        """
+        from onnx_workbench.cntk.train import by_function
+
+        learners = list(parameter_learners) if isinstance(parameter_learners, tuple) else parameter_learners
+        return by_function.train(
+            self, minibatch_source, minibatch_size, streams, model_inputs_to_streams, learners, list(callbacks),
+            progress_frequency, max_epochs, epoch_size, max_samples,
+        )  # fmt: skip
+
+    def test(
+        self,
+        minibatch_source: Any,
+        minibatch_size: Any = 32,
+        streams: Any = None,
+        model_inputs_to_streams: Any = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Test a criterion on a source or a tuple of arrays; return a Record of `metric` and `samples`."""
+        from onnx_workbench.cntk.train import by_function
+
+        given = list(callbacks or ())
+        return by_function.test(
+            self, minibatch_source, minibatch_size, streams, model_inputs_to_streams, given
+        )
+
     def restore(self, filename: Any) -> None:
         """Give this graph the parameters that the same graph has in a file of CNTK's native format."""
         from onnx_workbench.cntk.files import restore

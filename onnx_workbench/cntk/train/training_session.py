@@ -119,9 +119,7 @@ class TrainingSession:
             if self._checkpoint.filename is not None:
                 self._save_as(str(self._checkpoint.filename))
         if self._test.source is not None:
-            for data in _minibatches(
-                self._test.source, self._test.sizes, self._test.streams or self._streams
-            ):
+            for data in minibatches(self._test.source, self._test.sizes, self._test.streams or self._streams):
                 self._trainer.test_minibatch(data)
             self._trainer.summarize_test_progress()
 
@@ -169,17 +167,17 @@ class TrainingSession:
 
     def _validate(self, number: int) -> bool:
         config = self._validation
-        error, samples, minibatches = 0.0, 0, 0
+        error, samples, times = 0.0, 0, 0
         if config.source is not None:
             config.source.restore_from_checkpoint(self._start)
             streams = config.streams or self._streams
-            for data in _minibatches(config.source, config.sizes, streams, config.max_samples):
+            for data in minibatches(config.source, config.sizes, streams, config.max_samples):
                 mean = self._trainer.test_minibatch(data)
                 count = self._trainer.previous_test_sample_count
-                error, samples, minibatches = error + mean * count, samples + count, minibatches + 1
+                error, samples, times = error + mean * count, samples + count, times + 1
             self._trainer.summarize_test_progress()
         mean = error / samples if samples else 0.0
-        return self.on_cross_validation_end(number, mean, samples, minibatches)
+        return self.on_cross_validation_end(number, mean, samples, times)
 
     def on_cross_validation_end(
         self, index: int, average_error: float, num_samples: int, num_minibatches: int
@@ -203,9 +201,10 @@ def _read(source: Sources, size: int, streams: dict[Any, Any]) -> dict[Any, Any]
     return {key: data[stream] for key, stream in streams.items()}
 
 
-def _minibatches(
+def minibatches(
     source: Sources, schedule: TrainingParameterSchedule, streams: dict[Any, Any], most: int = sys.maxsize
 ) -> Iterator[dict[Any, Any]]:
+    """Yield the minibatches of a source by input, up to so many samples."""
     seen = 0
     while seen < most and (data := _read(source, min(int(schedule[seen]), most - seen), streams)):
         seen += max(one.num_samples for one in data.values())

@@ -184,6 +184,26 @@ def session(C, folder, size, checkpoints, most, validation, progress, preserve):
     return [saved, told, trainer.total_number_of_samples_seen, w.value.tolist()]
 
 
+def by_function(C):
+    """Return what Function.train and Function.test return for arrays."""
+    x, y, w, _z, criterion = network(C)
+    both = C.combine([criterion[0].output, criterion[1].output])
+    order = {x.uid: X, y.uid: Y}
+    arrays = tuple(np.concatenate([order[one.uid]] * 5) for one in both.arguments)
+    config = C.TestConfig(arrays, minibatch_size=7, criterion=both)
+    found = both.train(
+        arrays,
+        minibatch_size=6,
+        max_epochs=2,
+        epoch_size=20,
+        parameter_learners=[C.sgd([w], 0.1)],
+        callbacks=[config],
+    )
+    rows = [[one.loss, one.metric, one.samples] for one in found.epoch_summaries]
+    tested = both.test(arrays, minibatch_size=8)
+    return [rows, [found.test_summary.metric, found.test_summary.samples], [tested.metric, tested.samples]]
+
+
 def all_of(C, path):
     """Return every answer, by name."""
     return {
@@ -195,5 +215,6 @@ def all_of(C, path):
         },
         "calls": {str(freq): calls(C, freq) for freq in (0, 1, 2)},
         "file": from_file(C, path),
+        "function": by_function(C),
         "sessions": [session(C, tempfile.mkdtemp(), *one) for one in SESSIONS],
     }
