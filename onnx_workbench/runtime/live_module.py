@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def is_live_module(source: object) -> bool:
 
 
 class TorchBackend:
-    """PyTorch on a live module, in eval mode and without gradients; the module's own modes are restored.
+    """PyTorch on a live module, in eval mode, without gradients and in full float32; the module's modes are restored.
 
     Inputs are named as in ``forward``; outputs are named output_0, output_1, ... in the order in which torch
     flattens whatever ``forward`` returns (the order of the exported outputs).
@@ -68,7 +69,7 @@ class TorchBackend:
         device = next((parameter.device for parameter in self.module.parameters()), None)
         try:
             tensors = {name: as_tensor(array, device) for name, array in feeds.items()}
-            with torch.no_grad():
+            with torch.no_grad(), full_float32():
                 self.module.eval()
                 result = self.module(*tensors.values()) if self.takes_any else self.module(**tensors)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -101,6 +102,26 @@ class TorchBackend:
             raise InputError(
                 f"forward of {type(self.module).__name__} {what}{lacking}. It takes {', '.join(map(repr, names))}."
             )
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Have graphics cards compute float32 as such: PyTorch lets convolutions there round to 10 bits (TF32).
+
+    Such an error, of one part in a thousand, is the card's and not the model's, and hides the errors that are.
+    """
+    import torch
+
+    backends: Any = torch.backends
+    places = (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul)
+    before = [place.fp32_precision for place in places]
+    try:
+        for place in places:
+            place.fp32_precision = "ieee"
+        yield
+    finally:
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
 
 
 def as_tensor(array: Any, device: Any) -> Any:

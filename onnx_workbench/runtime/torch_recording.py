@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from onnx_workbench.runtime.live_module import full_float32
 from onnx_workbench.runtime.torch_calls import Recording
 from onnx_workbench.runtime.torch_recorder import Recorder, mode_class
 
@@ -38,7 +39,14 @@ def _recorded(module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, wh
     ]
     mode = mode_class()(recorder)
     try:
-        with torch.no_grad(), _uncompiled(), _paths(module, recorder.path), below_autograd, mode:
+        with (
+            torch.no_grad(),
+            full_float32(),
+            _uncompiled(),
+            _paths(module, recorder.path),
+            below_autograd,
+            mode,
+        ):
             result = module(*args, **kwargs)
     finally:
         recorder.restore()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.core.formatting import clean_text
-from onnx_workbench.runtime.live_module import TorchBackend, as_tensor
+from onnx_workbench.runtime.live_module import TorchBackend, as_tensor, full_float32
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.runtime.steps import Step
 from onnx_workbench.runtime.torch_calls import Call, Recording, Ref
@@ -138,7 +138,7 @@ class TorchSteps:
             return {name: call.kept}
         args, kwargs = self._given(call.args, values), self._given(dict(call.kwargs), values)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), full_float32():
                 return {name: call.function(*args, **kwargs)}
         except _FAILURES as error:
             raise RunError(f"{step.operator} {name!r} failed in PyTorch: {clean_text(str(error))}") from error

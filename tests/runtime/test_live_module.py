@@ -126,3 +126,23 @@ def test_torch_agrees_with_onnxruntime_on_the_same_weights():
     )
     x = np.random.default_rng(0).random((4, 5), np.float32)
     np.testing.assert_allclose(ow.run(module, x)["output_0"], ow.run(proto, x)["y"], rtol=1e-4, atol=1e-5)
+
+
+def test_cards_are_held_to_float32_while_a_module_runs_and_left_as_they_were():
+    """Whether that holds on a card is seen where there is one; the settings are the same without."""
+    places = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+    before = [place.fp32_precision for place in places]
+    seen = []
+
+    class Watching(torch.nn.Module):
+        def forward(self, x):
+            seen.append([place.fp32_precision for place in places])
+            return x + 1
+
+    module = Watching()
+    ow.run(module, np.zeros(2, np.float32))
+    ow.trace(module, np.zeros(2, np.float32))
+    assert seen
+    assert all(one == ["ieee"] * 3 for one in seen)
+    assert [place.fp32_precision for place in places] == before
+    assert torch.backends.cudnn.allow_tf32  # torch refuses to tell this where the settings contradict each other
