@@ -52,7 +52,7 @@ def _compare(options: argparse.Namespace) -> int:
     node_data = None if options.node_data is None else target_path(options.node_data)
     model = open_model(options.model)
     expected = model if options.expected is None else open_model(options.expected)
-    found = compare(*_sides(options, model, expected), given_feeds(options, model.inputs))
+    found = compare(*_sides(options, model, expected), given_feeds(options, model))
     if node_data is not None:
         save_node_data(node_data, found.overlays, model)
     if options.replay is not None and found.blamed:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import InputError
-from onnx_workbench.core.graph_parts import Value
+from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime import array_files
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 
 Verb = Callable[[argparse.Namespace], int | None]
 """What a verb does; it returns the exit code, None for 0."""
@@ -42,29 +43,34 @@ def add_feeds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input", action="append", default=[], metavar="NAME=FILE.npy", help="an input; or FILE.npz for all"
     )
-    parser.add_argument("--random", type=int, metavar="SEED", help="normal random inputs instead")
+    parser.add_argument(
+        "--random",
+        type=int,
+        metavar="SEED",
+        help="random inputs instead: normal, and token ids within their table",
+    )
     add_dimension(parser)
 
 
-def feeds_of(options: argparse.Namespace, inputs: Sequence[Value]) -> dict[str, NDArray[Any]]:
+def feeds_of(options: argparse.Namespace, model: Model) -> dict[str, NDArray[Any]]:
     """Return the arrays for a model's inputs, from files or drawn at random."""
     if options.random is not None:
-        return array_files.random_feeds(inputs, seed=options.random, sizes=dimensions(options))
+        return plausible_feeds(model, seed=options.random, sizes=dimensions(options))
     if not options.input:
-        listed = ", ".join(map(str, inputs))
+        listed = ", ".join(map(str, model.inputs))
         raise InputError(
             f"Give the inputs with --input NAME=FILE.npy, or --random SEED. The model takes {listed}."
         )
-    return array_files.read_feeds(inputs, options.input)
+    return array_files.read_feeds(model.inputs, options.input)
 
 
-def given_feeds(options: argparse.Namespace, inputs: Sequence[Value]) -> dict[str, NDArray[Any]] | None:
+def given_feeds(options: argparse.Namespace, model: Model) -> dict[str, NDArray[Any]] | None:
     """Return the inputs that were asked for; None if nothing was said of them."""
     if options.input or options.random is not None:
-        return feeds_of(options, inputs)
+        return feeds_of(options, model)
     if not options.dimension:
         return None
-    return array_files.random_feeds(inputs, seed=0, sizes=dimensions(options))
+    return plausible_feeds(model, seed=0, sizes=dimensions(options))
 
 
 def add_description(parser: argparse.ArgumentParser) -> None:

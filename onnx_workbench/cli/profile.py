@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onnx_workbench.cli.options import Verbs, add_dimension, dimensions, emit, target_path
 from onnx_workbench.runtime import array_files
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.sources.open import open_model
 
 
@@ -41,7 +42,7 @@ def _profile(options: argparse.Namespace) -> None:
     if options.input:
         feeds = array_files.read_feeds(model.inputs, options.input)
     elif options.from_trace is None or options.dimension:
-        feeds = array_files.random_feeds(model.inputs, seed=options.random, sizes=dimensions(options))
+        feeds = plausible_feeds(model, seed=options.random, sizes=dimensions(options))
     else:
         feeds = None
     found = profile(

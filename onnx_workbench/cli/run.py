@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace) -> None:
 
     target = None if options.output is None else target_path(options.output)
     model = open_model(options.model)
-    feeds = feeds_of(options, model.inputs)
+    feeds = feeds_of(options, model)
     outputs = array_files.without_sequences(Session(model, isolated=options.isolated).run(feeds))
     if target is not None:
         write_atomic(target, array_files.npz(outputs))

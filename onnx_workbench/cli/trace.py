@@ -31,7 +31,7 @@ def _trace(options: argparse.Namespace) -> int:
 
     target = None if options.output is None else target_path(options.output)
     model = open_model(options.model)
-    found = trace(model, given_feeds(options, model.inputs), keep=options.keep, stop_after=options.stop_after)
+    found = trace(model, given_feeds(options, model), keep=options.keep, stop_after=options.stop_after)
     if target is not None:
         write_atomic(target, array_files.npz(dict(found.arrays)))
     emit(options, str(found), found.to_dict())

@@ -129,7 +129,7 @@ def _converted(variable: Variable, value: Any) -> Array | list[Array]:
 
 
 def _check_storage(variable: Variable, value: Any) -> None:
-    """Refuse sparse matrices that are not in rows of floats, and lists of dense and sparse ones.
+    """Refuse sparse matrices that are not in rows of floats or int64, and lists of dense and sparse ones.
 
     CNTK refuses dense data for sparse inputs too; here it is the same to compute with, and taken.
     """
@@ -142,10 +142,10 @@ def _check_storage(variable: Variable, value: Any) -> None:
                 f"batch must be a list of NumPy arrays or SciPy CSR matrices; got a {type(one).__name__} for "
                 f"'{variable}'. Convert it: value.tocsr()."
             )
-        if hasattr(one, "toarray") and one.dtype.kind in "iu":
+        if hasattr(one, "toarray") and one.dtype.kind in "iu" and one.dtype != np.int64:
             raise CntkValueError(
-                f"only integer, bool, float32, float64 and float16 are supported, and of sparse matrices only floats; "
-                f"you gave {one.dtype} for '{variable}'. Convert it: value.astype(np.float32)."
+                f"only integer, bool, float32, float64 and float16 are supported, and of sparse matrices floats and "
+                f"int64; you gave {one.dtype} for '{variable}'. Convert it: value.astype(np.float32)."
             )
     if any(sparse) and not all(sparse):
         raise CntkValueError(

@@ -14,11 +14,11 @@ from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.core.value_sizes import buffers_alive, sized_values
-from onnx_workbench.runtime.array_files import random_feeds
 from onnx_workbench.runtime.kernel_events import RunEvents, read_events
 from onnx_workbench.runtime.memory import weights_bytes
 from onnx_workbench.runtime.optimised_graph import ProfilingBackend, profiling_folder, with_node_names
 from onnx_workbench.runtime.placement import Placed, place
+from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.runtime.profile_result import Profile
 from onnx_workbench.runtime.profile_tables import Places, kernel_times, node_times
 from onnx_workbench.runtime.session import Session
@@ -100,7 +100,7 @@ def profile(
     with profiling_folder() as folder:
         if from_trace is not None:
             return _from_trace(opened, inputs, from_trace, folder, options)
-        feeds = random_feeds(opened.inputs, seed=0, sizes={}) if inputs is None else inputs
+        feeds = plausible_feeds(opened, seed=0, sizes={}) if inputs is None else inputs
         return _measured(opened, feeds, folder, (repeat, warmup), options)
 
 
