@@ -208,3 +208,16 @@ def test_nodes_of_constants_alone_are_computed():
     loaded = C.Function.load(proto.SerializeToString(), format=C.ModelFormat.ONNX)
     value = random_weights(4, 3)
     np.testing.assert_array_equal(loaded.eval(value), 2 * value)
+
+
+def test_names_given_to_nodes_afterwards_come_back(tmp_path):
+    """Naming a function afterwards leaves its output as it was, as in CNTK 2.7; its node in ONNX has the name."""
+    x = C.input_variable(3, name="x")
+    inner = C.exp(x)
+    inner.root_function.name = "inner"
+    whole = C.softmax(C.plus(inner, 1, name="sum"), name="whole")
+    whole.save(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    loaded = C.Function.load(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    assert loaded.outputs[0].name == "whole"
+    for name in ("inner", "sum", "whole"):
+        assert loaded.find_by_name(name) is not None, name
