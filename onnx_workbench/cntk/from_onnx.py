@@ -241,13 +241,11 @@ class _Building:
         return self.variables[name]
 
     def _own_name(self, node: NodeProto, value: str) -> str:
-        """Return what CNTK calls a value: as its node, where CNTK or we wrote the model, or both are named alike."""
+        """Return what CNTK calls a value: as its node, where CNTK wrote the model, or both are named alike."""
         if not node.name or len(node.output) > 1:
             return value
         alike = re.fullmatch(r"_[Oo]utput(_0)?", value.removeprefix(node.name))
-        # Of ours, one of several nodes that stand for one function is called as that, a stroke, and its operator.
-        ours = self.graph.name == GRAPH_NAME and "/" not in node.name
-        return str(node.name) if alike or ours or self.proto.producer_name == "CNTK" else value
+        return str(node.name) if alike or self.proto.producer_name == "CNTK" else value
 
     def _add_node(self, node: NodeProto) -> None:
         operands: list[Variable] = []

@@ -221,3 +221,25 @@ def test_names_given_to_nodes_afterwards_come_back(tmp_path):
     assert loaded.outputs[0].name == "whole"
     for name in ("inner", "sum", "whole"):
         assert loaded.find_by_name(name) is not None, name
+
+
+def test_parameters_have_the_names_in_onnx_that_they_have_here(tmp_path):
+    x = C.input_variable((2, 3), name="x")
+    whole = C.layers.Sequential([C.layers.Dense(4, name="first"), C.layers.Dense(2, name="second")])(x)
+    whole.save(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    loaded = C.Function.load(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    names = [one.name for one in loaded.parameters]
+    assert len(set(names)) == len(names)
+    assert {one.partition("_")[0] for one in names} == {"W", "b"}
+    assert {loaded.find_by_name(name).shape for name in ("first", "second")} == {(4,), (2,)}
+    value = random_weights(5, 2, 3)
+    np.testing.assert_allclose(loaded.eval(value), whole.eval(value), rtol=1e-5, atol=1e-6)
+
+
+def test_a_function_of_several_nodes_that_was_named_afterwards_is_found(tmp_path):
+    x = C.input_variable((2, 3), name="x")
+    for made in (C.clip(x, 0, 1), C.softmax(x), C.elu(x), C.reduce_sum(x, axis=0)):
+        made.root_function.name = "afterwards"
+        made.save(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+        loaded = C.Function.load(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+        assert loaded.find_by_name("afterwards") is not None

@@ -107,7 +107,7 @@ def primitives_as_nodes(
                 given.append("")  # ONNX has no loops among nodes
                 continue
             if leaf is not None and leaf.value is not None:
-                names[uid] = emit.leaf(leaf, uid).name
+                names[uid] = emit.leaf(leaf, leaf.name or uid).name
             elif leaf is not None:
                 dims = [*"NT"[: leaf.dynamic_axes], *(n if n >= 0 else None for n in leaf.shape)]
                 kind = helper.np_dtype_to_tensor_dtype(leaf.dtype)
@@ -324,7 +324,7 @@ class _Lowering:
             for uid in primitive.inputs:
                 leaf = self.graph.leaves.get(uid)
                 if uid not in self.values and leaf is not None and leaf.kind in {PARAMETER, CONSTANT}:
-                    self.values[uid] = self.emit.leaf(leaf, leaf.uid)
+                    self.values[uid] = self.emit.leaf(leaf, leaf.name or leaf.uid)
 
     def _lower(self, emit: Emitter, primitive: Primitive, values: dict[str, Emitted]) -> None:
         """Write one primitive and note its values, under CNTK's names."""
@@ -370,7 +370,8 @@ class _Lowering:
     def _output(self, uid: str) -> ValueInfoProto:
         """Return the declaration of an output, and see to it that it has its own name."""
         if uid not in self.values:
-            self.values[uid] = self.emit.leaf(self.graph.leaves[uid], uid)
+            leaf = self.graph.leaves[uid]
+            self.values[uid] = self.emit.leaf(leaf, leaf.name or uid)
         value = self.values[uid]
         if uid in self.output_names or uid not in self.graph.producers:
             name = self._name(uid)

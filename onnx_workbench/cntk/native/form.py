@@ -47,16 +47,21 @@ class Opened:
                 continue
             if not variable.is_output or not variable.owner.is_block:
                 break
-            name = name or variable.name
+            name = name or _name_of(variable)
             block = variable.owner
             self._bound.update(block.block_arguments_mapping)
             at = next(i for i, one in enumerate(block.outputs) if one is variable)
             variable = block.block_composite.outputs[at]
         if variable.is_output:
-            name = name or variable.name
+            name = name or _name_of(variable)
             if name:
                 self.names.setdefault(variable.key, name)
         return variable
+
+
+def _name_of(output: Variable) -> str:
+    """Return the name of an output, or of its function, which may have been named afterwards."""
+    return output.name or (output.owner.name if len(output.owner.outputs) == 1 else "")
 
 
 class Given(tuple[Variable, ...]):  # noqa: SLOT001 - tuples can have no named slots
