@@ -14,6 +14,7 @@ from hostile_cntk import looked_at, sound_models, spoilt
 
 import onnx_workbench.cntk as C  # noqa: N812
 from onnx_workbench.cntk.native.file import read_buffer
+from onnx_workbench.cntk.native.values import NativeAxis, Shape, SizeT
 from onnx_workbench.cntk.native.writing import serialize
 from onnx_workbench.core.errors import ModelFileError, WorkbenchError
 
@@ -94,3 +95,74 @@ def test_a_death_while_saving_leaves_the_old_file_whole(file_format, tmp_path):
     if path.read_bytes()[:13] != b"the old model":  # it was killed in a later round
         loaded = C.Function.load(path, format=C.ModelFormat[file_format])
         assert [one.shape for one in loaded.parameters] == [(1000, 1000)] * 8
+
+
+def leaf(uid: str, kind: int) -> dict:
+    return {
+        "version": SizeT(1), "type": "Variable", "uid": uid, "kind": SizeT(kind), "data_type": SizeT(1),
+        "dynamic_axis": [NativeAxis(2147483647, "defaultBatchAxis", ordered=False)], "is_sparse": False,
+        "needs_gradient": False, "shape": Shape((3,)),
+    }  # fmt: skip
+
+
+def function(uid: str, op: int, inputs: list[str], attributes: dict | None = None, **more) -> dict:
+    known = {"version": SizeT(20), "type": "PrimitiveFunction", "uid": uid, "op": SizeT(op), "inputs": inputs}
+    return known | {"attributes": attributes or {}} | more
+
+
+def file_of(root: str, leaves: list[dict], functions: list[dict]) -> bytes:
+    whole = {"version": SizeT(3), "type": "CompositeFunction", "uid": "C1", "root": root, "inputs": leaves}
+    return b"".join(bytes(piece) for piece in serialize(whole | {"primitive_functions": functions}))
+
+
+def doubling_splices(count: int) -> bytes:
+    names = ["Input0", *(f"S{k}_Output_0" for k in range(count))]
+    functions = [function(f"S{k}", 43, [names[k]] * 2, {"axis": NativeAxis(0)}) for k in range(count)]
+    return file_of(f"S{count - 1}", [leaf("Input0", 0)], functions)
+
+
+def of_one_function(op: int, attributes: dict) -> bytes:
+    return file_of("A", [leaf("Input0", 0)], [function("A", op, ["Input0"], attributes)])
+
+
+def blocks_that_share_their_insides(count: int) -> bytes:
+    leaves, functions, root, within = [leaf("P0", 4)], [function("Abs0", 8, ["P0"])], "Abs0", "P0"
+    for k in range(1, count + 1):
+        leaves.append(leaf(f"P{k}", 4))
+        functions += [block(f"B{k}{side}", f"P{k}", root, within) for side in "ab"]
+        functions.append(function(f"Plus{k}", 19, [f"B{k}a_Output_0", f"B{k}b_Output_0"]))
+        root, within = f"Plus{k}", f"P{k}"
+    return file_of("Top", [leaf("Input0", 0), *leaves], [*functions, block("Top", "Input0", root, within)])
+
+
+def block(uid: str, reads: str, root: str, within: str) -> dict:
+    inside = {"version": SizeT(3), "type": "CompositeFunction", "uid": f"C{uid}", "root": root}
+    return function(
+        uid, 57, [reads], block_function_op_name="Block", block_function_composite=inside,
+        block_function_composite_arguments_map_keys=[within], block_function_composite_arguments_map_values=[reads],
+    )  # fmt: skip
+
+
+ONE_HOT = {"oneHotOutputSparse": False, "onehotAxis": NativeAxis(0)}
+PAD = {"paddingMode": SizeT(0), "paddingConstantValue": 0.0, "paddingFoot": [SizeT(1 << 40)]}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (doubling_splices(70), "numbers of one sample"),
+        (of_one_function(68, {"numClass": SizeT(1 << 40), **ONE_HOT}), "1,099,511,627,776 classes"),
+        (of_one_function(83, {"paddingHead": [SizeT(1 << 40)], **PAD}), "numbers of one sample"),
+        (blocks_that_share_their_insides(25), "used over and over"),
+    ],
+)
+def test_a_few_bytes_that_ask_for_everything_are_refused_in_no_time(content, says):
+    start = time.monotonic()
+    with pytest.raises(WorkbenchError, match=says):
+        C.load_model(content).eval(np.ones((1, 3), np.float32))
+    assert time.monotonic() - start < 20
+
+
+def test_blocks_that_share_their_insides_a_little_are_computed():
+    found = C.load_model(blocks_that_share_their_insides(4)).eval(np.full((1, 3), -2, np.float32))
+    np.testing.assert_array_equal(found, np.full((1, 3), 2 * 2**4))

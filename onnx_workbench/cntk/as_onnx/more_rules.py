@@ -114,9 +114,14 @@ def _classification_error(emit: Emitter, primitive: Primitive, inputs: list[Emit
     return [Emitted(emit.node("ReduceSum", [wrong], keepdims=0), (), 0, x.dtype)]
 
 
+_MOST_CLASSES = 1 << 24
+
+
 def _one_hot(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
     """Return 1 where the number of a class equals the operand: a comparison, as not every dtype has ONNX's OneHot."""
     x, classes = inputs[0], int(number(primitive, "numClass", 0))
+    if not 0 <= classes <= _MOST_CLASSES:
+        raise refuse(primitive, f"it makes {classes:,} classes; at most {_MOST_CLASSES:,} are written.")
     row = row_axis(primitive.attributes.get("onehotAxis"), x.rank + 1, primitive)
     wide = emit.reshaped(x, (*x.shape[:row], 1, *x.shape[row:]))
     numbers = np.arange(classes, dtype=x.dtype).reshape(classes, *[1] * (x.rank - row))

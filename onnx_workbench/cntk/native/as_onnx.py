@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,6 +32,7 @@ OPSET, IR_VERSION = 18, 8
 
 _MOST_STEPS = 5_000_000  # of the search for outputs that need no label
 
+_MOST_ELEMENTS = 1 << 40
 GRAPH_NAME = "cntk"
 BATCH, STEPS, STEPS_FIRST = "N", "T", "Sequence"
 """Names of dimensions: of a batch and of the steps of sequences; CNTK's exports call static free ones the last."""
@@ -344,6 +346,8 @@ class _Lowering:
         except ExportError as error:
             text = str(error)
             raise error if primitive.uid in text else refuse(primitive, text) from error
+        if any(math.prod(n for n in value.shape if n > 0) > _MOST_ELEMENTS for value in found):
+            raise refuse(primitive, f"it makes more than {_MOST_ELEMENTS:,} numbers of one sample.")
         new = emit.nodes[start:]
         for index, value in enumerate(found):
             uid = primitive.output(index)

@@ -9,6 +9,7 @@ import numpy as np
 
 from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
 from onnx_workbench.cntk.graph import complete
+from onnx_workbench.cntk.native.block_sizes import check_opened_size
 from onnx_workbench.cntk.native.codes import SPECIAL_AXES, function_name
 from onnx_workbench.cntk.native.graph import (
     CONSTANT,
@@ -76,6 +77,9 @@ class _Building:
     def whole(self) -> Function:
         """Return the composite of the root."""
         self._check_nesting()
+        check_opened_size(
+            {uid: _read_by(entry) for uid, entry in self.entries.items()}, self._inside, self.root
+        )
         for uid, function in self.functions.items():
             self._fill(self.entries[uid], function)
         self._take_hints()
@@ -90,16 +94,17 @@ class _Building:
         """Refuse blocks in blocks in blocks, deeper than any model has them: graphs are walked block by block."""
         levels: dict[str, int] = {}
         for uid, entry in self.entries.items():
-            reads = [
-                *texts_of(entry, "inputs"),
-                *texts_of(entry, "block_function_composite_arguments_map_values"),
-            ]
-            level = max((levels.get(one.rpartition("_Output_")[0], 0) for one in reads), default=0)
+            level = max((levels.get(one, 0) for one in _read_by(entry)), default=0)
             if self._operator(entry) == _BLOCK:
                 level = max(level, 1 + levels.get(_block_root(entry), 0))
             if level > _DEEPEST_BLOCKS:
                 raise ModelFileError(f"its blocks are nested more than {_DEEPEST_BLOCKS} deep")
             levels[uid] = level
+
+    def _inside(self, uid: str) -> str | None:
+        """Return the root of what is inside a block; None for what is no block."""
+        entry = self.entries.get(uid)
+        return _block_root(entry) if entry is not None and self._operator(entry) == _BLOCK else None
 
     def _take_hints(self) -> None:
         """Begin with the shapes that the file gives of outputs: those in loops follow from nothing else."""
@@ -184,6 +189,12 @@ class _Building:
                 raise ModelFileError(f"{clean_text(uid)!r} is used and is not there")
             self.variables[uid] = _leaf(self.leaves[uid], free=self.open and uid not in self.bound)
         return self.variables[uid]
+
+
+def _read_by(entry: Dictionary) -> list[str]:
+    """Return the uids of the functions (and leaves) that a function reads."""
+    values = [*texts_of(entry, "inputs"), *texts_of(entry, "block_function_composite_arguments_map_values")]
+    return [value.rpartition("_Output_")[0] for value in values]
 
 
 def _block_root(entry: Dictionary) -> str:
