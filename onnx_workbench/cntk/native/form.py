@@ -159,7 +159,7 @@ def native_call(function: Any, operands: list[Variable]) -> tuple[str, Dictionar
     keys = [one.key for one in operands]
     form = _FORMS.get(function.op_name)
     if form is None:
-        operator = getattr(function, "native_operator", function.op_name)
+        operator = function.native_operator or function.op_name
         return operator, {key: _plain(value) for key, value in function.attributes.items()}, keys
     operator, attributes = form(function)
     if function.op_name in _SWAPPED:

@@ -22,6 +22,7 @@ class FunctionDescription(TensorOperators):
     _under_construction: ClassVar[
         list[Variable]
     ] = []  # arguments of Python functions being turned into Functions
+    native_operator = ""  # what files call it, where that is not its op_name
     uid: str
     _op_name: str
     _name: str
