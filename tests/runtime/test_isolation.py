@@ -224,7 +224,7 @@ def test_ctrl_c_stops_the_child_and_the_next_call_works(tmp_path):
     )
     child = _noted(note)
     parent.send_signal(signal.SIGINT)
-    out, err = parent.communicate(timeout=30)
+    out, err = parent.communicate(timeout=120)
     assert (out.strip(), err) == ("stopped 4", "")
     assert wait_until_gone(child)
 

@@ -239,7 +239,16 @@ def training_session(
 
     Examples
     --------
-    >>> C.training_session(trainer, source, 64, {x: source.streams.x, y: source.streams.y}).train()
+    >>> x, y = C.input_variable(2), C.input_variable(1)
+    >>> loss = C.squared_error(C.layers.Dense(1)(x), y)
+    >>> learner = C.sgd(loss.parameters, C.learning_parameter_schedule(0.01))
+    >>> given, wanted = np.ones((8, 2), np.float32), np.ones((8, 1), np.float32)
+    >>> source = C.io.MinibatchSourceFromData({"x": (given, x.type), "y": (wanted, y.type)}, max_samples=8)
+    >>> trainer = C.Trainer(None, (loss, None), [learner])
+    >>> streams = {x: source.streams.x, y: source.streams.y}
+    >>> C.training_session(trainer, source, 4, streams).train()
+    >>> trainer.total_number_of_samples_seen
+    8
     """
     return TrainingSession(
         trainer, mb_source, mb_size, model_inputs_to_streams, max_samples, progress_frequency,
