@@ -93,8 +93,13 @@ def load_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> NDArra
     return np.array(open_image(source, max_pixels=max_pixels))  # a copy: Pillow's own memory is read-only
 
 
-def open_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> Image.Image:
-    """Return a picture as an upright RGB PIL picture; the rules of `load_image` hold."""
+def open_image(
+    source: ImageLike, *, max_pixels: int = LARGEST_PIXELS, background: str | None = "white"
+) -> Image.Image:
+    """Return a picture as an upright RGB PIL picture; the rules of `load_image` hold.
+
+    With `background=None` transparent parts keep the colours that lie under them.
+    """
     if isinstance(source, np.ndarray):
         return Image.fromarray(_from_array(source))
     name = _describe(source)
@@ -108,7 +113,7 @@ def open_image(source: ImageLike, *, max_pixels: int = LARGEST_PIXELS) -> Image.
             )
         if width == 0 or height == 0:
             raise ImageError(f"{name} has no pixels ({width} x {height}).")
-        return _as_rgb(picture)
+        return _as_rgb(picture, background)
     except ImageError:
         raise
     except (Image.DecompressionBombError, *_DECODING_ERRORS) as error:
@@ -185,7 +190,7 @@ def _open(source: object, name: str) -> Image.Image:
         return Image.open(file, formats=FORMATS)  # type: ignore[arg-type]
 
 
-def _as_rgb(picture: Image.Image) -> Image.Image:
+def _as_rgb(picture: Image.Image, background: str | None = "white") -> Image.Image:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "RGB" and "transparency" not in picture.info:
         picture.load()
@@ -194,8 +199,9 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
         return _from_wide(picture)
     if picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        background = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(background, picture).convert("RGB")
+        if background is not None:
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
+        return picture.convert("RGB")
     return picture.convert("RGB")
 
 

@@ -180,3 +180,22 @@ def test_functions_are_fed_with_minibatches(tmp_path):
         np.testing.assert_array_equal((x * 2).eval(data).ravel(), [2, 4, 6, 8, 10, 12, 14, 16])
     with pytest.raises(CntkValueError, match=r"sample shape|trailing dimensions"):
         (C.input_variable(3) * 2).eval(source.next_minibatch(2)[source.streams.a])
+
+
+def test_windows_counted_in_samples_are_cntks():
+    # Recorded from a list of 600 pictures, each of which is a chunk.
+    def begin(**window):
+        shuffling = orders.Shuffling(0, window.get("chunks"), window.get("samples"), local=False)
+        return [chunk for chunk, _ in orders.order_of_sweep(600, lambda _: [1], shuffling, 0)][:8]
+
+    assert begin(samples=40) == [1, 263, 349, 128, 507, 252, 342, 251]
+    assert begin(chunks=C.io.DEFAULT_RANDOMIZATION_WINDOW_IN_CHUNKS) == [
+        354,
+        315,
+        129,
+        584,
+        507,
+        81,
+        251,
+        594,
+    ]

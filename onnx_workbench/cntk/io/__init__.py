@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from onnx_workbench.cntk.io import transforms
 from onnx_workbench.cntk.io.deserializers import (
-    Base64ImageDeserializer,
     CBFDeserializer,
     CTFDeserializer,
     HTKFeatureDeserializer,
     HTKMLFDeserializer,
-    ImageDeserializer,
     UserDeserializer,
 )
 from onnx_workbench.cntk.io.minibatch_source import (
@@ -17,6 +16,7 @@ from onnx_workbench.cntk.io.minibatch_source import (
     INFINITELY_REPEAT,
     MinibatchSource,
 )
+from onnx_workbench.cntk.io.picture_reading import Base64ImageDeserializer, ImageDeserializer
 from onnx_workbench.cntk.io.streams import (
     MinibatchData,
     StreamConfiguration,
@@ -32,5 +32,5 @@ __all__ = [
     "DEFAULT_RANDOMIZATION_WINDOW_IN_CHUNKS", "FULL_DATA_SWEEP", "INFINITELY_REPEAT", "Base64ImageDeserializer",
     "CBFDeserializer", "CTFDeserializer", "HTKFeatureDeserializer", "HTKMLFDeserializer", "ImageDeserializer",
     "MinibatchData", "MinibatchSource", "MinibatchSourceFromData", "StreamConfiguration", "StreamDef", "StreamDefs",
-    "StreamInformation", "UserDeserializer", "UserMinibatchSource", "sequence_to_cntk_text_format",
+    "StreamInformation", "UserDeserializer", "UserMinibatchSource", "sequence_to_cntk_text_format", "transforms",
 ]  # fmt: skip

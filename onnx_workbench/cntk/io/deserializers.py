@@ -25,6 +25,9 @@ class Deserializer:
     tumbles = False
     """Whether it is shuffled by windows that follow each other."""
 
+    kept = True
+    """Whether a chunk that was read is the same when it is read again, and is kept for that."""
+
     def open(self) -> None:
         """Look where the sequences are."""
 
@@ -40,7 +43,7 @@ class Deserializer:
         """Return how many samples each sequence of a chunk counts as."""
         raise NotImplementedError
 
-    def keys(self) -> list[int] | None:
+    def keys(self) -> list[Any] | None:
         """Return the number of each sequence, by which those of several deserializers are put together."""
         return None
 
@@ -102,7 +105,7 @@ class TextDeserializer(Deserializer):
         index = self._known
         return list(index.counts[index.chunks[chunk] : index.chunks[chunk + 1]])
 
-    def keys(self) -> list[int]:
+    def keys(self) -> list[Any]:
         """Return the numbers of the sequences in the file, or of their lines."""
         return self._known.keys
 
@@ -254,18 +257,6 @@ class CBFDeserializer(_Refused):
     """CNTK's reader of its binary format."""
 
     what = "files in CNTK's binary format"
-
-
-class ImageDeserializer(_Refused):
-    """CNTK's reader of pictures."""
-
-    what = "pictures"
-
-
-class Base64ImageDeserializer(_Refused):
-    """CNTK's reader of pictures in text."""
-
-    what = "pictures in text"
 
 
 class HTKFeatureDeserializer(_Refused):

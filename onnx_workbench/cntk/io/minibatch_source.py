@@ -14,7 +14,7 @@ from onnx_workbench.cntk.value_types import Record
 
 INFINITELY_REPEAT = 2**64 - 1
 FULL_DATA_SWEEP = 2**64 - 2
-DEFAULT_RANDOMIZATION_WINDOW_IN_CHUNKS = 4
+DEFAULT_RANDOMIZATION_WINDOW_IN_CHUNKS = 128
 
 
 class MinibatchSource:
@@ -37,8 +37,7 @@ class MinibatchSource:
     truncation_length
         Only 0: sequences are not parted here.
     randomize
-        Whether the data is shuffled. For a seed the order is CNTK's own; where a window is counted in samples and the
-        data is larger than a chunk (32 MiB of text), only its kind is.
+        Whether the data is shuffled. For a seed the order is CNTK's own.
     trace_level, multithreaded_deserializer, max_errors
         Accepted. Errors in the data are always raised, as CNTK's reader of text does whatever `max_errors` is.
 
@@ -169,6 +168,12 @@ class MinibatchSource:
 
     def _minibatch(self, info: StreamInformation, sequences: Sequences, ended: bool) -> MinibatchData:
         values = [one[info.name] for one in sequences]
+        shapes = {one.shape[1:] for one in values if not info.is_sparse}
+        if len(shapes) > 1:
+            raise CntkRuntimeError(
+                f"Packer currently does not support samples with varying shapes: the stream '{info.name}' has "
+                f"{sorted(shapes)[:4]}. For pictures give transforms that bring all to one size, such as scale(...)."
+            )
         longest = max(len(one) for one in values)
         if self._frames and longest > 1:
             raise CntkRuntimeError(f"Detected a non-frame sequence of size {longest} in frame mode.")
@@ -314,7 +319,7 @@ class _Bundle:
 
     def _joined(self) -> list[list[tuple[Place, ...]]]:
         """Return for each chunk of the first where the parts of its sequences are: those that all others have."""
-        wheres: list[dict[int, Place]] = []
+        wheres: list[dict[Any, Place]] = []
         for part in self._parts:
             places = [
                 (chunk, number)
@@ -348,6 +353,8 @@ class _Bundle:
 
     def _chunk(self, part: int, chunk: int) -> Sequences:
         key = (part, chunk)
+        if not self._parts[part].kept:
+            return self._parts[part].read(chunk)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

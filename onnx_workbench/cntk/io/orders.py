@@ -121,13 +121,16 @@ def _windows(widths: list[int], shuffling: Shuffling) -> list[tuple[int, int]]:
         window = min(shuffling.window_chunks, count)
         begins = [min(max(place - window // 2, 0), count - window) for place in range(count)]
         return [(begin, begin + window) for begin in begins]
-    found = []
-    half = (shuffling.window_samples or 0) / 2
-    for place in range(count):
-        begin, end = place, place + 1
-        while begin > 0 and sum(widths[begin - 1 : place]) <= half:
-            begin -= 1
-        while end < count and sum(widths[place : end + 1]) <= half:
+    half = (shuffling.window_samples or 0) // 2
+    starts = [0]
+    for width in widths:
+        starts.append(starts[-1] + width)
+    found, begin, end = [], 0, 1
+    for place in range(count):  # each window begins as the one before it
+        while starts[place] - starts[begin] > half:
+            begin += 1
+        end = max(end, place + 1)
+        while end < count and starts[end + 1] - starts[place] < half:
             end += 1
         found.append((begin, end))
     return found

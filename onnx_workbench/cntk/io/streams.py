@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_workbench.cntk.core import Value
 from onnx_workbench.cntk.errors import CntkValueError
-from onnx_workbench.cntk.value_types import Record, dtype_of, shape_of
+from onnx_workbench.cntk.value_types import UNKNOWN_SHAPE, Record, dtype_of, shape_of
 
 Array = NDArray[Any]
 StreamDefs = Record
@@ -132,7 +132,8 @@ class StreamInformation:
         return hash(self._described())
 
     def __repr__(self) -> str:
-        return f"{self.m_name}([{' x '.join(map(str, self.sample_shape))}])"
+        shape = "???" if self.sample_shape == UNKNOWN_SHAPE else " x ".join(map(str, self.sample_shape))
+        return f"{self.m_name}([{shape}])"
 
 
 @dataclass(frozen=True)
