@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
-from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
+from onnx_workbench.cntk.logging.old_progress import OldProgress
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter, TrainingSummaryProgressCallback
+from onnx_workbench.cntk.logging.tensorboard import TensorBoardProgressWriter
+
+__all__ = [
+    "ProgressPrinter",
+    "TensorBoardProgressWriter",
+    "TrainingSummaryProgressCallback",
+    "log_number_of_parameters",
+]
 
 
-class ProgressPrinter(ProgressWriter):
+class ProgressPrinter(OldProgress, ProgressWriter):
     """Writes the mean loss and metric of some minibatches in a line.
 
     Parameters
@@ -57,6 +67,7 @@ class ProgressPrinter(ProgressWriter):
         super().__init__(self.freq, first, self.test_freq, test_first)
         self.first, self.num_epochs, self.metric_is_pct = first, num_epochs, metric_is_pct
         self.tag = f"[{tag}] " if tag else ""
+        self.begin_old_progress()
         self._file: Path | None = None
         if log_to_file is not None:
             self._redirect(f"{log_to_file}{'' if rank is None else f'rank{rank}'}")
@@ -100,10 +111,10 @@ class ProgressPrinter(ProgressWriter):
             self.log(_geometric(samples, aggregate_loss, aggregate_metric))
             return
         count, loss = samples[1] - samples[0], _mean(aggregate_loss, samples)
-        self.log(
-            f" Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: loss = {loss:0.6f} * {count}, "
-            f"metric = {self._metric(_mean(aggregate_metric, samples))} * {count};"
+        metric = (
+            "" if aggregate_metric is None else f", {self._told(_mean(aggregate_metric, samples), count)}"
         )
+        self.log(f" Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: loss = {loss:0.6f} * {count}{metric};")
 
     def on_write_test_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
         """Write a line about some minibatches of a test."""
@@ -112,7 +123,7 @@ class ProgressPrinter(ProgressWriter):
             return
         self.log(
             f" Evaluation Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: "
-            f"metric = {self._metric(_mean(aggregate_metric, samples))} * {samples[1] - samples[0]};"
+            f"{self._told(_mean(aggregate_metric, samples), samples[1] - samples[0])};"
         )
 
     def on_write_training_summary(
@@ -121,7 +132,7 @@ class ProgressPrinter(ProgressWriter):
         updates: int,
         summaries: int,
         aggregate_loss: float,
-        aggregate_metric: float,
+        aggregate_metric: float | None,
         elapsed_milliseconds: float,
     ) -> None:
         """Write a line about all of training since the last one; not on the geometric schedule."""
@@ -129,10 +140,12 @@ class ProgressPrinter(ProgressWriter):
             return
         seconds = elapsed_milliseconds / 1000
         total = "" if self.num_epochs is None else f" of {self.num_epochs}"
-        metric = self._metric(_share(aggregate_metric, samples))
+        metric = (
+            "" if aggregate_metric is None else f", {self._told(_share(aggregate_metric, samples), samples)}"
+        )
         self.log(
-            f"Finished Epoch[{summaries}{total}]: {self.tag}loss = {_share(aggregate_loss, samples):0.6f} * {samples}, "
-            f"metric = {metric} * {samples} {seconds:0.3f}s ({_share(samples, seconds):5.1f} samples/s);"
+            f"Finished Epoch[{summaries}{total}]: {self.tag}loss = {_share(aggregate_loss, samples):0.6f} * {samples}"
+            f"{metric} {seconds:0.3f}s ({_share(samples, seconds):5.1f} samples/s);"
         )
 
     def on_write_test_summary(
@@ -144,11 +157,19 @@ class ProgressPrinter(ProgressWriter):
         elapsed_milliseconds: float,
     ) -> None:
         """Write a line about all of a test."""
-        metric = self._metric(_share(aggregate_metric, samples))
-        self.log(f"Finished Evaluation [{summaries}]: Minibatch[1-{updates}]: metric = {metric} * {samples};")
+        metric = self._told(_share(aggregate_metric, samples), samples)
+        self.log(f"Finished Evaluation [{summaries}]: Minibatch[1-{updates}]: {metric};")
 
-    def _metric(self, value: float) -> str:
-        return f"{100 * value:0.2f}%" if self.metric_is_pct else f"{value:0.6f}"
+    def on_write_distributed_sync_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
+        """Write a line about workers that have been brought together."""
+        self.log(
+            f"Distributed training: #Syncs elapsed = {updates[1] - updates[0]}, "
+            f"#Samples elapsed = {samples[1] - samples[0]}"
+        )
+
+    def _told(self, value: float, count: int) -> str:
+        number = f"{100 * value:0.2f}%" if self.metric_is_pct else f"{value:0.6f}"
+        return f"metric = {number} * {count}"
 
 
 def _share(whole: float, count: float) -> float:
@@ -166,3 +187,27 @@ def _geometric(samples: Any, losses: Any, metrics: Any) -> str:
         return f"{_share(sums[1], samples[1]):8.3g}   {_mean(sums, samples):8.3g}   "
 
     return f" {pair(losses)}{pair(metrics)} {samples[1]:10d}"
+
+
+def log_number_of_parameters(model: Any, trace_level: int = 0) -> None:
+    """Write how many numbers are learnt in a model, and in how many arrays.
+
+    Parameters
+    ----------
+    model
+        A Function.
+    trace_level
+        Above 0 the shape of each array is written too.
+
+    Examples
+    --------
+    >>> C.logging.log_number_of_parameters(C.layers.Dense(4)(C.input_variable(3)))
+    Training 16 parameters in 2 parameter tensors.
+    """
+    shapes = [one.shape for one in model.parameters]
+    known = all(size >= 0 for shape in shapes for size in shape)
+    count = sum(math.prod(shape) for shape in shapes) if known else "so far unspecified number of"
+    lines = [f"Training {count} parameters in {len(shapes)} parameter tensors."]
+    if trace_level > 0:
+        lines += ["", *(f"\t{shape}" for shape in shapes)]
+    sys.stdout.write("\n".join(lines) + "\n")

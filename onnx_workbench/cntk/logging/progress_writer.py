@@ -12,7 +12,7 @@ class _Sums:
 
     def __init__(self, frequency: int, first: int) -> None:
         self._frequency, self._first = frequency, first
-        self.summaries = 0
+        self.summaries = self.total = 0
         self.begin()
 
     def begin(self) -> None:
@@ -25,6 +25,7 @@ class _Sums:
     def add(self, samples: int, loss: float, metric: float) -> bool:
         """Add a minibatch; tell whether something is to be told."""
         self.samples, self.updates = self.samples + samples, self.updates + 1
+        self.total += 1
         self.loss, self.metric = self.loss + loss, self.metric + metric
         if self._frequency == 0:
             return (self.updates + 1) & self.updates == 0
@@ -71,7 +72,7 @@ class ProgressWriter:
     def __disown__(self) -> None:
         """Accept: CNTK's classes call it."""
 
-    def update(self, samples: int, loss: float, metric: float | None) -> None:
+    def update_training(self, samples: int, loss: float, metric: float | None) -> None:
         """Take in one minibatch of training: how many samples, and the sums of loss and metric."""
         if self._training.add(samples, loss, metric or 0.0):
             self.on_write_training_update(*self._training.told())
@@ -88,6 +89,14 @@ class ProgressWriter:
         if self._rates.get(name) != value:
             self._rates[name] = value
             self.write(name, value)
+
+    def total_training_updates(self) -> int:
+        """Return how many minibatches of training there have been."""
+        return self._training.total
+
+    def total_test_updates(self) -> int:
+        """Return how many minibatches of tests there have been."""
+        return self._test.total
 
     def write_training_summary(self) -> None:
         """Tell what training has summed up to, and begin anew."""
@@ -138,6 +147,9 @@ class ProgressWriter:
         elapsed_milliseconds: float,
     ) -> None:
         """Tell of all minibatches of a test since the last summary."""
+
+    def on_write_distributed_sync_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
+        """Tell of workers that have been brought together: never called, for there is one."""
 
     def write(self, key: str, value: Any) -> None:
         """Tell of a rate or a momentum that has changed."""

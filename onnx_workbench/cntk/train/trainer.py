@@ -115,7 +115,7 @@ class Trainer:
         self.total_number_of_samples_seen += count
         for writer in self._writers:
             metric = self._metric if self.evaluation_function is not None else None
-            writer.update(count, self._loss * count, None if metric is None else metric * count)
+            writer.update_training(count, self._loss * count, None if metric is None else metric * count)
         done = any(updated)
         return (done, {one: values[one] for one in asked}) if outputs is not None else done
 
