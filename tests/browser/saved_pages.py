@@ -25,7 +25,7 @@ def saved_page(browser: Browser, folder: Path, shown: GraphView) -> Iterator[Pag
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(path.as_uri())
-    page.locator(".ow-graph[data-ready=true]").wait_for(timeout=10_000)
+    page.locator(".ow-graph[data-ready=true]").wait_for()
     yield page
     page.close()
     assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]

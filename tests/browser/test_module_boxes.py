@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from patience import becomes, rests
 from saved_pages import saved_page
 
 pytestmark = pytest.mark.browser
@@ -37,7 +38,7 @@ def shown(lab, name, cell):
     lab.run_all()
     assert lab.errors() == []
     graph = lab.page.locator(".ow-graph[data-ready=true]").first
-    graph.wait_for(timeout=10_000)
+    graph.wait_for()
     return graph
 
 
@@ -53,23 +54,23 @@ def boxes_become(graph, count):
 
 def test_a_large_graph_begins_closed_and_a_click_opens_a_module_where_it_was(lab):
     graph = shown(lab, "modules.ipynb", "graph = ow.view(model)\ngraph")
-    assert titles(graph) == ["x", *[f"block{i}" for i in range(40)], "b39s11"]
+    becomes(lab.page, lambda: titles(graph), ["x", *[f"block{i}" for i in range(40)], "b39s11"])
     assert "480 nodes are in closed modules" in graph.locator(".ow-notice").inner_text()
     box = graph.locator("[data-node='2']")
     assert box.get_attribute("aria-expanded") == "false"
-    before = box.bounding_box()
+    before = rests(lab.page, box.bounding_box)
     sign = box.locator(".ow-sign").bounding_box()
     lab.page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
     boxes_become(graph, 43)
-    assert titles(graph)[1:5] == ["block0", "first", "second", "block2"]
-    first = graph.locator("[data-node='2']").bounding_box()
+    becomes(lab.page, lambda: titles(graph)[1:5], ["block0", "first", "second", "block2"])
+    first = rests(lab.page, graph.locator("[data-node='2']").bounding_box)
     assert abs(first["y"] - before["y"]) < 3
     tab = graph.locator(".ow-tab", has_text=re.compile(r"^− block1$"))
     place = tab.bounding_box()
     lab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     boxes_become(graph, 42)
-    assert titles(graph)[1:4] == ["block0", "block1", "block2"]
-    assert abs(graph.locator("[data-node='2']").bounding_box()["y"] - before["y"]) < 3
+    becomes(lab.page, lambda: titles(graph)[1:4], ["block0", "block1", "block2"])
+    assert abs(rests(lab.page, graph.locator("[data-node='2']").bounding_box)["y"] - before["y"]) < 3
 
 
 def test_keys_open_and_close_and_the_buttons_do_all_at_once(lab):
@@ -78,12 +79,12 @@ def test_keys_open_and_close_and_the_buttons_do_all_at_once(lab):
     for key in ("ArrowDown", "ArrowDown", "Enter"):  # the first key selects the input
         lab.page.keyboard.press(key)
     boxes_become(graph, 43)
-    assert graph.get_attribute("data-selected") == "1"
+    becomes(lab.page, lambda: graph.get_attribute("data-selected"), "1")
     lab.page.keyboard.press("Enter")
     boxes_become(graph, 48)
-    assert titles(graph)[1:8] == ["Neg", "Relu", "Neg", "Relu", "Neg", "Relu", "second"]
-    panel = graph.locator(".ow-panel")
-    assert panel.locator(".ow-modules button").all_inner_texts() == ["− blocks", "− block0", "− first"]
+    becomes(lab.page, lambda: titles(graph)[1:8], ["Neg", "Relu", "Neg", "Relu", "Neg", "Relu", "second"])
+    buttons = graph.locator(".ow-panel .ow-modules button")
+    becomes(lab.page, buttons.all_inner_texts, ["− blocks", "− block0", "− first"])
     lab.page.keyboard.press("Shift+Enter")
     boxes_become(graph, 43)
     graph.get_by_role("button", name="open all").click()
@@ -94,7 +95,7 @@ def test_keys_open_and_close_and_the_buttons_do_all_at_once(lab):
 
 def comes_into_sight(graph, text):
     """Wait until the selected box lies on the stage, and neither under the panel nor under the legend."""
-    graph.locator(".ow-panel").get_by_text(text).first.wait_for(timeout=5000)
+    graph.locator(".ow-panel").get_by_text(text).first.wait_for()
     graph.page.wait_for_function(
         """root => {
             const box = root.querySelector(".ow-node.ow-selected")?.getBoundingClientRect();
@@ -106,7 +107,6 @@ def comes_into_sight(graph, text):
                     || box.bottom <= one.top || box.top >= one.bottom);
         }""",
         arg=graph.element_handle(),
-        timeout=5000,
     )
 
 
@@ -116,14 +116,15 @@ def test_search_and_the_worst_list_open_what_hides_a_node(lab):
         "hidden.ipynb",
         "graph = ow.view(model, overlay={'b7s3': 5.0, 'b2s1': 1.0}, overlay_label='ms')\ngraph",
     )
-    assert "A module shows the worst number of its nodes" in graph.locator(".ow-legend-note").inner_text()
+    note = graph.locator(".ow-legend-note", has_text="A module shows the worst number of its nodes")
+    note.wait_for()
     graph.locator(".ow-search").fill("b20s7")
-    assert graph.locator(".ow-count").inner_text() == "1 found"
+    becomes(lab.page, graph.locator(".ow-count").inner_text, "1 found")
     graph.locator(".ow-search").press("Enter")
     boxes_become(graph, 48)
-    graph.locator(".ow-node.ow-selected", has_text="Relu").wait_for(timeout=5000)
+    graph.locator(".ow-node.ow-selected", has_text="Relu").wait_for()
     comes_into_sight(graph, "b20s7")
-    assert graph.locator(".ow-count").inner_text() == "1 of 2"  # who writes it, and who reads it
+    becomes(lab.page, graph.locator(".ow-count").inner_text, "1 of 2")  # who writes it, and who reads it
     graph.get_by_role("button", name="Worst 2").click()
     graph.locator(".ow-worst-list button").first.click()
     boxes_become(graph, 54)
@@ -145,7 +146,7 @@ def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_aga
         boxes = int(root.get_attribute("data-nodes"))
         assert boxes == 42
         box = root.locator("[data-node='2']")
-        sign = box.locator(".ow-sign").bounding_box()
+        sign = rests(page, box.locator(".ow-sign").bounding_box)
         page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
         boxes_become(root, 482)
         assert "or as they were saved" in root.locator(".ow-notice").inner_text()
@@ -155,8 +156,8 @@ def test_a_saved_page_opens_all_modules_where_one_is_clicked_and_closes_them_aga
         root.locator(".ow-search").press("Enter")
         boxes_become(root, 482)
         panel = root.locator(".ow-panel")
-        panel.get_by_text("b30s4").first.wait_for(timeout=2000)
-        assert re.search(r"\bms\s+2\b", panel.inner_text())
+        panel.get_by_text("b30s4").first.wait_for()
+        becomes(page, lambda: bool(re.search(r"\bms\s+2\b", panel.inner_text())), True)
 
 
 def test_nothing_overlaps_where_there_is_little_room(lab):
@@ -167,10 +168,12 @@ def test_nothing_overlaps_where_there_is_little_room(lab):
         "graph = ow.view(model, overlay={'b7s3': 5.0, 'b2s1': 1.0}, overlay_label='time in ms', height=420)\ngraph",
     )
     tools = graph.locator(".ow-tools").locator("button")
-    assert len({round(tool.bounding_box()["y"]) for tool in tools.all()}) == 1  # on one line
+    becomes(lab.page, lambda: len({round(tool.bounding_box()["y"]) for tool in tools.all()}), 1)  # one line
     graph.get_by_role("button", name="Worst 2").click()
     graph.locator(".ow-worst-list button").first.click()
     boxes_become(graph, 48)
     comes_into_sight(graph, "b7s3")
-    panel, legend = (graph.locator(name).bounding_box() for name in (".ow-panel", ".ow-legend"))
+    panel, legend = (
+        rests(lab.page, graph.locator(name).bounding_box) for name in (".ow-panel", ".ow-legend")
+    )
     assert legend["x"] + legend["width"] <= panel["x"]

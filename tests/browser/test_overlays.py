@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import helper
+from patience import becomes, rests
 from saved_pages import saved_page
 
 from onnx_workbench.views.view import view
@@ -32,21 +33,22 @@ def test_the_reader_chooses_among_overlays_and_scales_without_a_kernel(browser, 
     times = {f"v{i}": 10.0**i for i in range(6)}
     shown = view(line(6), overlay={"time in ms": times, "error": {"v0": 1.0, "v1": 0.0, "v2": np.nan}})
     with saved_page(browser, tmp_path, shown) as page:
-        assert [fill(page, place) for place in (1, 5, 6)] == [FIRST, FIRST, LAST]
+        becomes(page, lambda: [fill(page, place) for place in (1, 5, 6)], [FIRST, FIRST, LAST])
         places = page.locator("[data-node]").evaluate_all(
             "boxes => boxes.map(b => b.getAttribute('transform'))"
         )
         page.get_by_role("button", name="linear scale").click()
-        page.wait_for_timeout(60)
-        steps = [fill(page, place) for place in range(1, 7)]
-        assert (steps[0], steps[-1], len(set(steps))) == (FIRST, LAST, 6)
+
+        def steps() -> tuple[str, str, int]:
+            fills = [fill(page, place) for place in range(1, 7)]
+            return fills[0], fills[-1], len(set(fills))
+
+        becomes(page, steps, (FIRST, LAST, 6))
         page.get_by_label("Numbers that colour the nodes").select_option("error")
-        page.wait_for_timeout(60)
-        assert [fill(page, place) for place in (1, 2, 3)] == [LAST, FIRST, ODD]
+        becomes(page, lambda: [fill(page, place) for place in (1, 2, 3)], [LAST, FIRST, ODD])
         assert "NaN or infinite" in page.locator(".ow-legend").inner_text()
         page.get_by_label("Numbers that colour the nodes").select_option("kind of operator")
-        page.wait_for_timeout(60)
-        assert fill(page, 1) == fill(page, 3) != FIRST
+        becomes(page, lambda: fill(page, 1) == fill(page, 3) != FIRST, True)
         assert places == page.locator("[data-node]").evaluate_all(
             "boxes => boxes.map(b => b.getAttribute('transform'))"
         )
@@ -57,7 +59,7 @@ def test_the_worst_ten_lead_to_their_nodes_by_mouse_and_by_keys(browser, tmp_pat
     with saved_page(browser, tmp_path, view(line(50), overlay=numbers, overlay_label="ms")) as page:
         page.get_by_role("button", name="Worst ten").click()
         entries = page.locator(".ow-worst-list li")
-        assert entries.count() == 10
+        becomes(page, entries.count, 10)
         worst = sorted(numbers, key=numbers.get, reverse=True)
         entries.nth(0).locator("button").click()
         assert page.locator(".ow-graph").get_attribute("data-selected") == str(int(worst[0][1:]) + 1)
@@ -65,17 +67,19 @@ def test_the_worst_ten_lead_to_their_nodes_by_mouse_and_by_keys(browser, tmp_pat
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         assert page.locator(".ow-graph").get_attribute("data-selected") == str(int(worst[1][1:]) + 1)
-        page.wait_for_timeout(400)
-        box, legend = (page.locator(part).bounding_box() for part in (".ow-node.ow-selected", ".ow-legend"))
+        page.locator(f"[data-node='{int(worst[1][1:]) + 1}'].ow-selected").wait_for()
+        box, legend = (
+            rests(page, page.locator(part).bounding_box) for part in (".ow-node.ow-selected", ".ow-legend")
+        )
         assert box["x"] >= legend["x"] + legend["width"]
         page.keyboard.press("Escape")
-        assert page.locator(".ow-worst-list").count() == 0
+        becomes(page, page.locator(".ow-worst-list").count, 0)
 
 
 def test_markup_in_labels_and_names_stays_text(browser, tmp_path):
     shown = view(line(3, v1=HOSTILE), overlay={HOSTILE: {"v1": 2.0}, "plain": {"v0": 1.0}})
     with saved_page(browser, tmp_path, shown) as page:
         page.get_by_role("button", name="Worst 1").click()
-        assert HOSTILE in page.locator(".ow-worst-list").inner_text()
+        page.locator(".ow-worst-list").get_by_text(HOSTILE).wait_for()
         assert HOSTILE in page.locator(".ow-chooser option").all_inner_texts()
         assert page.locator("img").count() == 0

@@ -28,19 +28,19 @@ def test_a_click_selects_the_counterpart_and_n_goes_to_the_next_difference(lab):
     lab.run_all()
     assert lab.errors() == []
     graphs = lab.page.locator(".ow-graph[data-ready=true]")
-    graphs.nth(1).wait_for(timeout=10_000)
+    graphs.nth(1).wait_for()
     boxes = [graphs.nth(i).bounding_box() for i in (0, 1)]
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     graphs.nth(0).locator("[data-node='2']").click()
     counterpart = graphs.nth(1).locator(".ow-node.ow-selected")
-    counterpart.wait_for(timeout=5000)
+    counterpart.wait_for()
     assert "Tanh" in counterpart.get_attribute("aria-label")
     stage = graphs.nth(0).locator(".ow-stage")
     stage.focus()
     stage.press("n")
     # The mark is drawn in the next frame of the page, not at the key.
-    graphs.nth(0).locator(".ow-node.ow-selected:is(.ow-differs, .ow-only)").wait_for(timeout=15_000)
+    graphs.nth(0).locator(".ow-node.ow-selected:is(.ow-differs, .ow-only)").wait_for()
     lab.page.set_viewport_size({"width": 760, "height": 1000})
     lab.page.wait_for_function(
         "() => { const [a, b] = [...document.querySelectorAll('.ow-graph')].map(g => g.getBoundingClientRect());"

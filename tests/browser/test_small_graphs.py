@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onnx import TensorProto, helper
+from patience import becomes, rests
 from saved_pages import saved_page
 
 from onnx_workbench.views.view import view
@@ -20,7 +21,9 @@ def line(count: int) -> object:
 
 
 def end_is_in_sight(page, count: int) -> bool:
-    stage, last = (page.locator(part).bounding_box() for part in (".ow-stage", f"[data-node='{count + 1}']"))
+    stage, last = (
+        rests(page, page.locator(part).bounding_box) for part in (".ow-stage", f"[data-node='{count + 1}']")
+    )
     return last["y"] + last["height"] <= stage["y"] + stage["height"]
 
 
@@ -39,13 +42,12 @@ def test_a_graph_that_goes_on_below_says_so_and_leads_there(browser, tmp_path, l
             if not more.is_visible():
                 break
             more.click() if leave == "mouse" else more.press("Enter")
-            page.wait_for_timeout(100)
+            end_is_in_sight(page, 16)  # wherever it leads, it has come to rest
         assert not more.is_visible()
         assert end_is_in_sight(page, 16)
         assert page.evaluate("document.activeElement.className").startswith("ow-stage"), (
             "the focus is not lost"
         )
         page.get_by_role("button", name="Fit the whole graph").click()
-        page.wait_for_timeout(100)
         assert end_is_in_sight(page, 16)
-        assert not more.is_visible()
+        becomes(page, more.is_visible, False)

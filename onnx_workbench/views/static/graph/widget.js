@@ -73,7 +73,6 @@ function keepFocus(panel, fill) {
 
 /** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} context */
 export function render({ model, el }) {
-  const began = performance.now();
   let graph = /** @type {Graph} */ (model.get("graph"));
   const parts = makeElements(graph.name);
   const { root, bar, search, panel, live } = parts;
@@ -307,7 +306,6 @@ export function render({ model, el }) {
     pane.begin();
     onSelected();
     requestAnimationFrame(() => {
-      root.dataset.drawMs = (performance.now() - began).toFixed(1);
       root.dataset.ready = "true";
     });
   }
