@@ -107,8 +107,11 @@ class Adam(_WithVariance):
         super().__init__(*arguments, **more)
         self._epsilon, self._by_largest = epsilon, adamax
 
+    def _before(self, count: int) -> None:
+        self._counted["updates"] = self._counted.get("updates", 0) + 1
+
     def _step(self, gradient: Array, rate: float, count: int, kept: dict[str, Array]) -> Array:
-        updates = self._minibatches + 1
+        updates = self._counted["updates"]
         momentum = self._remembers(self._momentum, count)
         weight = self._remembers(self._variance, count)
         correction = 1 / (1 - momentum**updates) if momentum < 1 else math.inf

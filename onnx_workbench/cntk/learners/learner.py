@@ -115,6 +115,19 @@ class Learner:
         """Return how many samples it has learnt from."""
         return self._samples
 
+    def total_number_of_minibatches_seen(self) -> int:
+        """Return how many minibatches it has learnt from."""
+        return self._minibatches
+
+    def total_number_of_sweeps_seen(self) -> int:
+        """Return how often it has gone through the data."""
+        return self._sweeps
+
+    def reset_smoothed_gradients(self) -> None:
+        """Begin momenta and means of gradients anew, as if nothing had been learnt."""
+        self._kept = [{} for _ in self._parameters]
+        self._counted = {}
+
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
         return self._learning_rate_schedule.at(self._samples, self._sweeps)
