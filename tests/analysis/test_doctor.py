@@ -51,7 +51,7 @@ def takes_nhwc(signs: ow.Model) -> ow.Model:
     return behind(proto, signs, ow.Preprocessing(size=(32, 32), layout="NHWC", mean=0.5, std=0.5))
 
 
-def takes_bytes(signs: ow.Model) -> ow.Model:
+def takes_bytes(signs: ow.Model, *, declares: bool = True) -> ow.Model:
     """0..255, as float32: the scaling is inside."""
     proto = model(
         """raw (float[N,3,32,32] x) => (float[N,3,32,32] joint)
@@ -59,7 +59,7 @@ def takes_bytes(signs: ow.Model) -> ow.Model:
         c255=np.float32([255]),
         half=np.float32([0.5]),
     )
-    return behind(proto, signs, ow.Preprocessing(size=(32, 32), scale=1))
+    return behind(proto, signs, ow.Preprocessing(size=(32, 32), scale=1) if declares else None)
 
 
 def takes_bgr_minus_mean(signs: ow.Model, *, declares: bool = True) -> ow.Model:
@@ -112,6 +112,12 @@ def batches(count: int, *, draws: int, seed: int = 0) -> list[np.ndarray]:
     return [generator.choice(count, BATCH, replace=False) for _ in range(draws)]
 
 
+def takes_half_precision(signs: ow.Model) -> ow.Model:
+    proto = model("half (float16[N,3,32,32] x) => (float[N,3,32,32] joint) { joint = Cast<to=1>(x) }")
+    steps = ow.Preprocessing(size=(32, 32), mean=0.5, std=0.5, dtype="float16")
+    return behind(proto, signs, steps)
+
+
 # Planted slips
 
 
@@ -138,6 +144,44 @@ def test_rightly_prepared_inputs_raise_no_alarm(variant, data):
     found += [ow.doctor(variant, right[draw], data.test_labels[draw]) for draw in batches(100, draws=5)]
     alarms = [str(diagnosis) for diagnosis in found if diagnosis.verdict in FIRM]
     assert len(alarms) < 0.02 * len(found), alarms[:1]
+
+
+def test_pictures_in_half_precision_raise_no_alarm_and_their_range_is_seen(signs, data):
+    half = takes_half_precision(signs)
+    right = half.preprocessing(data.test_images[:12])
+    assert right.dtype == np.float16
+    for i in range(12):
+        assert ow.doctor(half, right[i : i + 1]), i
+        found = ow.doctor(signs, right[i : i + 1])
+        assert (found.verdict, found.slips) == ("certain", ("dtype",))
+    bytes_as_half = data.test_images[:1].transpose(0, 3, 1, 2).astype(np.float16)
+    assert ow.doctor(half, bytes_as_half).slips == ("unscaled",)
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_bytes_are_given_no_history_that_bytes_cannot_have(signs, data, declares):
+    """What was normalised, or scaled to 0..1, is in no array of uint8."""
+    taker = signs if declares else behind(model(_SAME), signs, None)
+    for given in (data.test_images[:2], data.test_images[:2].transpose(0, 3, 1, 2)):
+        slips = {slip for item in ow.doctor(taker, given).suggestions for slip in item.slips}
+        assert slips <= {"dtype", "layout", "unscaled", "bgr", "swapped", "reshape"}
+
+
+_SAME = "same (float[N,3,32,32] x) => (float[N,3,32,32] joint) { joint = Identity(x) }"
+
+
+def test_one_label_does_not_show_the_range_of_a_model_that_says_nothing_of_it_and_many_do(signs, data):
+    bare = behind(model(_SAME), signs, None)
+    unit = (data.test_images / np.float32(255)).transpose(0, 3, 1, 2)  # it takes -1..1
+    for i in range(12):
+        assert ow.doctor(bare, unit[i : i + 1], int(data.test_labels[i])).verdict not in FIRM
+    half = unit[:1].astype(np.float16)
+    found = ow.doctor(bare, half, int(data.test_labels[0]))
+    assert (found.verdict, found.code) == ("certain", "x.astype(np.float32)")  # that much is sure
+    taker = takes_bytes(signs, declares=False)  # 0..255
+    many = ow.doctor(taker, unit[:32], data.test_labels[:32])
+    assert (many.verdict, many.slips) == ("likely", ("scaled",))
+    assert ow.classify(signs, mended(many, unit[:32]) / 127.5 - 1).accuracy(data.test_labels[:32]) >= 0.9
 
 
 HISTORIES = {

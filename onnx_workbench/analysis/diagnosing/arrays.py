@@ -22,6 +22,7 @@ from onnx_workbench.analysis.diagnosing.values import (
     ValueRange,
     conversion,
     declared_range,
+    odd_ranges,
     plausibility,
     sampled_planes,
     slipped_ranges,
@@ -116,16 +117,25 @@ class _Histories:
 
     @cached_property
     def every_past(self) -> tuple[_Past, ...]:
-        """What may have become of the values: with a preprocessing, what is right is known."""
+        """What may have become of the values, as far as their dtype can hold it."""
+        return tuple(
+            past for past in self._imaginable() if past.given is None or past.given.can_be(self.array.dtype)
+        )
+
+    def _imaginable(self) -> Iterator[_Past]:
+        """Yield what may have become of values: with a preprocessing, what is right is known."""
         channels = self.wanted.channels
         if self.preprocessing is not None:
             right = declared_range(self.preprocessing, channels)
-            return tuple(_Past(given, right) for given in slipped_ranges(right, self.preprocessing.color))
+            yield from (_Past(given, right) for given in slipped_ranges(right, self.preprocessing.color))
+            return
         ranges = _all_ranges(channels)
         if self.wanted.dtype.kind != "f":  # what takes whole numbers takes bytes
-            return tuple(_Past(given, ranges[0]) for given in slipped_ranges(ranges[0], "RGB"))
-        changes = (_Past(one, other) for one in ranges for other in ranges if one is not other)
-        return (_Past(None, None), *changes)
+            yield from (_Past(given, ranges[0]) for given in slipped_ranges(ranges[0], "RGB"))
+            return
+        yield _Past(None, None)
+        yield from (_Past(one, other) for one in ranges for other in ranges if one is not other)
+        yield from (_Past(slipped, one) for one in ranges for slipped in odd_ranges(one))
 
     def _agreement(self, undone: tuple[Step, ...], seen: Array, given: ValueRange) -> float:
         """Return how well the values agree with the range that they are said to be in."""
@@ -139,9 +149,9 @@ class _Histories:
         steps = (*draft.steps, *self._rounding(draft.steps))
         named = (*self.fitting.steps, *draft.order, *steps[len(draft.steps) :])
         slips, words = [step.slip for step in named], [step.words for step in named]
+        is_known = self.preprocessing is not None or self.wanted.dtype.kind != "f"
         if draft.past.given is not None and draft.past.slips:
             slips.append(draft.past.given.slip)
-            is_known = self.preprocessing is not None or self.wanted.dtype.kind != "f"
             words.append(_range_words(draft.past, is_known=is_known))
         cost = len(draft.order) + self._range_cost(draft.past) + self.fitting.cost
         return Correction(
@@ -150,7 +160,7 @@ class _Histories:
             expression((*self.fitting.steps, *steps), self.base),
             draft.agreement - best - SLIP_PENALTY * cost,
             lambda: apply_all(steps, fitted),
-            changes_range=bool(draft.past.slips),
+            into=draft.past.wanted.words if draft.past.wanted and draft.past.slips and not is_known else "",
         )
 
     def _range_cost(self, past: _Past) -> float:

@@ -25,6 +25,9 @@ from onnx_workbench.runtime.session import session_of
 
 _LIKELY = 0.85
 _SHOWN_BY_VALUES = 6.0  # a lead of e^6 from the values alone, beyond the cost of the slips
+_SHOWN_BY_LABELS = (
+    6.0  # the same, of labels, for the range of a model that says nothing of it: no single one gives it
+)
 _UNEXPLAINED = (
     "most expected labels come out of no correction tried: the model or the labels may be wrong, or the slip is none "
     "that the doctor knows."
@@ -199,35 +202,76 @@ class _Judge:
         suggestions = self.trials.suggestions()
         if summary == _UNEXPLAINED:  # then the input as it came is as good as any
             suggestions = tuple(sorted(suggestions, key=lambda item: item.title not in UNCHANGED))
+        notes = self._notes(verdict)
+        if (
+            (needed := self._needed()) is not None
+            and verdict == "undecided"
+            and self._says_more(needed, best)
+        ):
+            # What the model refuses is certain, whatever else may be wrong.
+            code = needed.correction.code
+            suggestions = tuple(sorted(suggestions, key=lambda item: item.code != code))
+            notes = (f"Beside that, {summary}", *notes)
+            verdict, summary, best = "certain", f"{needed.correction.title}.", needed
         explanation = ""
         if verdict != "well":
             explanation = " ".join(MISTAKES[s].consequence for s in best.correction.slips if s in MISTAKES)
-        return Diagnosis(verdict, summary, self.findings, suggestions, self._notes(verdict), explanation)
+        return Diagnosis(verdict, summary, self.findings, suggestions, notes, explanation)
+
+    def _says_more(self, needed: Trial, best: Trial) -> bool:
+        """Tell whether the least correction is a better answer than the best, of which nothing is sure."""
+        is_shown = self.trials.targets is not None and best.score - needed.score >= _SHOWN_BY_LABELS
+        return self.given_is_array and not is_shown
+
+    def _needed(self) -> Trial | None:
+        """Return the trial of the least that makes the model run the array at all; None if it runs as it is."""
+        fewest = min((len(trial.correction.slips) for trial in self.trials.ranked), default=0)
+        least = [trial for trial in self.trials.ranked if len(trial.correction.slips) == fewest]
+        return max(least, key=lambda trial: trial.correction.prior) if fewest else None
 
     def _verdict(self, best: Trial) -> tuple[str, str]:
         if not self.given_is_array and self.declared is None:
             return self._of_undeclared(best)
         if not best.correction.slips:
             return self._without_slip(best)
-        # Whatever else may be wrong as well, these slips are: all corrections that mend them speak for them.
-        slips = set(best.correction.slips)
-        support = sum(t.support for t in self.trials.ranked if slips <= set(t.correction.slips))
+        title, support = best.correction.title, self._support(best)
         as_given = next((trial for trial in self.trials.ranked if not trial.correction.slips), None)
-        title = best.correction.title
-        if as_given is None:
-            return ("certain" if support >= _LIKELY else "likely"), f"{title}."
-        if self._guesses_range(best):
-            return (
-                "undecided",
-                f"at best, {title}; without expected labels, the range of an unknown model is a guess.",
-            )
-        if best.by_rules - as_given.by_rules > _SHOWN_BY_VALUES and support >= _LIKELY:
+        plain = as_given or self._needed() or best
+        if plain is best:
+            return "certain", f"{title}."
+        if best.correction.into and (doubt := self._doubt_of_range(best, plain)):
+            return "undecided", doubt
+        if best.correction.into and self._support(best, into=best.correction.into) < _LIKELY:
+            title += ", or into another range: several fit the labels"
+        by_rules = best.by_rules - plain.by_rules > _SHOWN_BY_VALUES
+        if support >= _LIKELY and by_rules:
             return "certain", f"{title}."
         if self._is_unexplained(best):
             return "undecided", _UNEXPLAINED
-        if support >= _LIKELY and as_given.support < 1 - _LIKELY:
-            return "likely", f"{title}."
+        if support >= _LIKELY and plain.support < 1 - _LIKELY:
+            return ("likely" if as_given is not None else "certain"), f"{title}."
         return "undecided", f"perhaps {title}; the evidence does not decide. {self._what_would()}"
+
+    def _support(self, best: Trial, *, into: str = "") -> float:
+        """Return the support of the slips that the best correction mends, of all that mend them (into a range).
+
+        Whatever else may be wrong as well, these slips are.
+        """
+        slips = set(best.correction.slips)
+        found = [trial for trial in self.trials.ranked if slips <= set(trial.correction.slips)]
+        return sum(trial.support for trial in found if into in {"", trial.correction.into})
+
+    def _doubt_of_range(self, best: Trial, plain: Trial) -> str:
+        """Return why the range of a model that says nothing of it is a guess; empty if labels show it."""
+        title = best.correction.title
+        if self.trials.targets is None:
+            return f"at best, {title}; without expected labels, the range of an unknown model is a guess."
+        if best.score - plain.score < _SHOWN_BY_LABELS:
+            return (
+                f"perhaps {title}; the model says nothing of its range, and so few labels do not show it. "
+                f"{self._what_would()}"
+            )
+        return ""
 
     def _right(self, trial: Trial) -> tuple[int, int]:
         """Return how many pictures get the expected label, and of how many."""
@@ -253,9 +297,6 @@ class _Judge:
     @property
     def given_is_array(self) -> bool:
         return self.given.array is not None
-
-    def _guesses_range(self, best: Trial) -> bool:
-        return self.declared is None and self.trials.targets is None and best.correction.changes_range
 
     def _of_undeclared(self, best: Trial) -> tuple[str, str]:
         title = best.correction.title

@@ -56,9 +56,8 @@ def picture_corrections(
 def _correction(
     choice: Preprocessing, slips: tuple[str, ...], words: str, cost: float, pictures: object, base: str
 ) -> Correction:
-    changes_range = any(slip not in {"bgr", "resize"} for slip in slips)
     code = f"{_written(choice)}({base})"
-    return Correction(slips, words, code, -cost, lambda: choice(pictures), changes_range)
+    return Correction(slips, words, code, -cost, lambda: choice(pictures))
 
 
 _Choice = tuple[Preprocessing, tuple[str, ...], str, float]

@@ -45,8 +45,8 @@ class Correction:
     ----------
     prior
         What speaks for it before the model has run, as a logarithm.
-    changes_range
-        Whether it changes the range of the values, on which a network's confidence says little.
+    into
+        The range that it brings the values into, in words, where that is a guess: the model says nothing of it.
     """
 
     slips: tuple[str, ...]
@@ -54,7 +54,7 @@ class Correction:
     code: str
     prior: float
     make: Callable[[], Array]
-    changes_range: bool = False
+    into: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,10 @@ def try_all(
     stopped, refusal = False, ""
     for correction in sorted(corrections, key=lambda item: -item.prior)[:MOST_TRIALS]:
         try:
-            array = np.ascontiguousarray(correction.make())
+            with np.errstate(over="ignore", invalid="ignore"):  # half precision ends at 65,504
+                array = np.ascontiguousarray(correction.make())
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                continue
             sample = _sample(array)
             if any(_are_same(sample, other) for other in seen):
                 continue

@@ -20,6 +20,8 @@ _SAMPLE = 60_000
 _SAME = 1e-4
 _WHOLE_NUMBERS = 10.0
 _IMPOSSIBLE = -14.0
+_FLAT = 6  # levels of brightness: a picture with fewer, and fractions between them, is none
+_COARSE = 0.5  # rounding, in bytes, from which on every number would be whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,17 @@ class ValueRange:
     def is_uniform(self) -> bool:
         """Tell whether all channels are treated alike."""
         return len(set(self.mean)) == 1 and len(set(self.std)) == 1
+
+    def can_be(self, dtype: np.dtype[Any]) -> bool:
+        """Tell whether a dtype can hold the range: whole numbers hold nothing that is normalised."""
+        if dtype.kind == "f":
+            return True
+        std, mean = np.asarray(self.std), np.asarray(self.mean)
+        limits = np.iinfo(dtype)
+        ends = np.array([[0.0], [1.0], [255.0]]) * self.scale
+        made = (ends - mean) / std
+        is_whole = bool(np.abs(made - np.rint(made)).max() < _SAME)
+        return is_whole and made.min() >= limits.min and made.max() <= limits.max
 
     def is_same(self, other: ValueRange) -> bool:
         """Tell whether another range gives the same numbers."""
@@ -116,11 +129,7 @@ def slipped_ranges(right: ValueRange, color: str) -> tuple[ValueRange, ...]:
     mean, std, scale = np.asarray(right.mean), np.asarray(right.std), right.scale
 
     def variant(slip: str, words: str, scale: float, mean: Any, std: Any) -> ValueRange:
-        return (
-            _make(slip, words, channels, scale, tuple(mean), tuple(std))
-            if channels == 3
-            else ValueRange(slip, words, scale, tuple(map(float, mean)), tuple(map(float, std)))
-        )
+        return ValueRange(slip, words, scale, tuple(map(float, mean)), tuple(map(float, std)))
 
     nothing, one = np.zeros(channels), np.ones(channels)
     found = [
@@ -131,15 +140,27 @@ def slipped_ranges(right: ValueRange, color: str) -> tuple[ValueRange, ...]:
         variant("std missing", "not divided by std", scale, mean, one),
         variant("scale missing", "normalised without being scaled", 1.0, mean, std),
         variant("scaled twice", "scaled twice", scale * scale, mean, std),
-        variant("normalised twice", "normalised twice", scale, mean + mean * std, std * std),
+        *odd_ranges(right),
     ]
-    if channels == 1:
-        found.append(variant("inverted", "black and white exchanged", -scale, mean - 255 * scale, std))
     unique: list[ValueRange] = []
     for item in found:
         if not any(item.is_same(other) for other in unique):
             unique.append(item)
     return tuple(unique)
+
+
+def odd_ranges(right: ValueRange) -> tuple[ValueRange, ...]:
+    """Return what comes of a range by a step too many: normalised twice; of grey pictures, the negative."""
+    mean, std = np.asarray(right.mean), np.asarray(right.std)
+
+    def variant(slip: str, words: str, scale: float, mean: Any, std: Any) -> ValueRange:
+        return ValueRange(slip, words, scale, tuple(map(float, mean)), tuple(map(float, std)))
+
+    found = [variant("normalised twice", "normalised twice", right.scale, mean + mean * std, std * std)]
+    if len(right.mean) == 1:
+        negative = (-right.scale, mean - 255 * right.scale, std)
+        found.append(variant("inverted", "black and white exchanged", *negative))
+    return tuple(item for item in found if not item.is_same(right))
 
 
 def _conversion(given: ValueRange, wanted: ValueRange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -232,21 +253,25 @@ def plausibility(planes: NDArray[np.float64], given: ValueRange, precision: floa
     low, high = (float(item) for item in np.quantile(found, (0.002, 0.998)))
     if low < -48 or high > 303:
         return _IMPOSSIBLE
+    is_whole = _is_whole(found, planes, given, precision)
+    if high - low < _FLAT and not is_whole:
+        return _IMPOSSIBLE
     score = -2 * max(0.0, low) / 255 - 2 * max(0.0, 255 - high) / 255
     if low < -2 or high > 257:  # a sharp filter may overshoot a little
         score -= 4
     if high - low < 24:
         score -= 5
-    return score + (_WHOLE_NUMBERS if _is_whole(found, planes, given, precision) else 0.0)
+    return score + (_WHOLE_NUMBERS if is_whole else 0.0)
 
 
 def _is_whole(
     found: NDArray[np.float64], planes: NDArray[np.float64], given: ValueRange, precision: float
 ) -> bool:
-    """Tell whether all values are whole bytes, more exactly than by chance."""
-    reach = float(np.abs(planes).max()) * max(given.std) + max(map(abs, given.mean))
-    tolerance = max(0.02, 4 * precision * reach / abs(given.scale))
-    if tolerance > 0.12 or np.ptp(found) < 3:
+    """Tell whether all values are whole bytes, as exactly as their dtype keeps them and more than by chance."""
+    std, mean = (np.asarray(item)[:, np.newaxis] for item in (given.std, given.mean))
+    rounding = precision * (np.abs(planes) * std + np.abs(mean)) / abs(given.scale)
+    if np.ptp(found) < 3 or float(np.quantile(rounding, 0.9)) > _COARSE:
         return False
     nearest = np.rint(found)
-    return bool((np.abs(found - nearest) < tolerance).mean() > 0.99) and len(np.unique(nearest[0])) > 2
+    near = np.abs(found - nearest) < np.clip(rounding, 0.02, 0.12)
+    return bool(near.mean() > 0.99) and len(np.unique(nearest[0])) > 2
