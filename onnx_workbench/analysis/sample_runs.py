@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.analysis.parity import has_free_batch, resized
+from onnx_workbench.analysis.picky_nodes import node_that_minds_numbers
 from onnx_workbench.core.errors import InputError, NotEnoughMemoryError, PreprocessingError, RunError
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.graph_parts import Node, Value
@@ -25,8 +25,6 @@ Arrays = dict[str, NDArray[Any]]
 _BATCH_SIZES = (2, 1, 3)
 _FREE_SIZES = (16, 224, 4)
 """Sizes tried for dimensions that are free beside the batch: sequences, pictures, short sequences."""
-_OUT_OF_RANGE = re.compile(r"\bind(ex|ices)\b|out of (data )?bounds|out of range", re.IGNORECASE)
-"""What a node says of numbers that it cannot take: real ones may well be others."""
 _PICTURE_PIXELS, _MOST_PICTURES = 128, 64
 _UNITS = 8192
 """Roundings, in units of the dtype, by which a whole network may differ in another order of sums."""
@@ -80,8 +78,9 @@ class SampleRuns:
 
     def _first_run(self) -> tuple[dict[str, Any] | None, Arrays]:
         """Return the sample and its outputs; a sample of random numbers is tried in several sizes."""
-        problem = ""
+        problem, tried = "", []
         for sample in self._samples():
+            tried.append(sample)
             try:
                 return sample, without_sequences(self._session.run(sample))
             except InputError as error:
@@ -95,8 +94,8 @@ class SampleRuns:
                     return alone
         if any(finding.check == "sample" for finding in self.findings):
             return None, {}
-        if self._given is None and _OUT_OF_RANGE.search(problem):
-            self.facts.append(f"not run: random values are out of the range that it takes ({_line(problem)})")
+        if self._given is None and tried and (where := node_that_minds_numbers(self._session, tried[-1])):
+            self.facts.append(f"not run: random numbers are none that {_line(where)} takes")
             return None, {}
         what = "the given inputs do not run" if self._given else "no random inputs run"
         mend = "Give inputs=... that it was made for, and look at the node that is named."

@@ -62,10 +62,16 @@ class StepwiseRun(Protocol):
         """Return a value as an array; None for what is none, such as a sequence."""
 
 
-def run_all(run: StepwiseRun, feeds: Mapping[str, Any]) -> Iterator[tuple[Step, dict[str, Any]]]:
-    """Yield each step with what it wrote; a value is let go when its last reader has run."""
+def run_all(
+    run: StepwiseRun, feeds: Mapping[str, Any], *, values: dict[str, Any] | None = None
+) -> Iterator[tuple[Step, dict[str, Any]]]:
+    """Yield each step with what it wrote; a value is let go when its last reader has run.
+
+    With `values`, an empty dict, the values alive are kept in it: after an error, what the failing step was fed with.
+    """
     last = last_readers(run.steps)
-    values: dict[str, Any] = dict(feeds)
+    values = {} if values is None else values
+    values.update(feeds)
     for step in run.steps:
         written = run.compute(step, values)
         values.update(written)

@@ -19,6 +19,7 @@ from onnx_workbench.analysis.preflight import preflight
 from onnx_workbench.cli.main import main
 from onnx_workbench.core.errors import InputError, WorkbenchWarning
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.runtime import pieces, runtime_errors
 from onnx_workbench.runtime.compatibility import version_problems
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds, table_entries
 from onnx_workbench.runtime.runtime_errors import onnxruntime_errors
@@ -402,3 +403,24 @@ def test_a_model_that_refuses_random_values_is_said_to_be_not_run_and_not_to_be_
     assert any("not run" in fact for fact in found.facts)
     given = preflight(picky, {"ids": np.array([0, 0])})
     assert [finding.check for finding in given.findings] == ["sample"]  # those were meant
+
+
+def test_numbers_that_a_node_minds_are_found_by_trial_and_not_by_the_words_of_the_runtime(monkeypatch):
+    shapes = tiny_models.model(
+        "shapes (float[4,3] x, int64[2] shape) => (float[a,b] y) { wide = Add(shape, five) y = Reshape(x, wide) }",
+        five=np.array([5, -2]),
+    )
+    for module in (pieces, runtime_errors):
+        monkeypatch.setattr(module, "essence", lambda _: "computer says no")
+    found = preflight(shapes)
+    assert found, str(found)
+    assert "not run: random numbers are none that Reshape ('y') takes" in found.facts
+
+
+def test_a_lookup_at_a_place_that_the_table_never_has_is_a_fault_whatever_is_put_in():
+    broken = tiny_models.model(
+        "broken (float[2,3] x) => (float[2,1] y) { y = Gather<axis=1>(x, nine) }", nine=np.array([9])
+    )
+    found = preflight(broken)
+    assert [finding.check for finding in found.findings] == ["sample"]
+    assert "Gather" in str(found) or "indices" in str(found)
