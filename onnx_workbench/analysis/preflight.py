@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnx_workbench.core.formatting import clean_text, escape, html_table
 from onnx_workbench.core.graph_parts import Node
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.core.protos import ONNX_ERRORS, tensors_of_model
-from onnx_workbench.runtime.session import session_of
+from onnx_workbench.runtime.session import Session, model_of, session_of
 from onnx_workbench.sources.open import set_inspector
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def preflight(model: object, inputs: object = None, *, module: torch.nn.Module |
     Parameters
     ----------
     model
-        A Model or anything that ``open_model`` takes.
+        A Model or anything that ``open_model`` takes; or a Session, of which the model is checked: in a child process,
+        within its limits, if it is isolated.
     inputs
         A real sample, as for ``run``. None prepares drawn pictures if the file says how, and otherwise draws random
         numbers from what the inputs declare.
@@ -109,8 +110,13 @@ def preflight(model: object, inputs: object = None, *, module: torch.nn.Module |
     >>> bool(preflight("signs.onnx"))
     True
     """
+    if isinstance(model, Session):
+        if model.limits is not None:
+            found = model.in_child(preflight, inputs)
+            return replace(found, findings=(*_module_modes(module), *found.findings))
+        model = model_of(model)
     opened = as_model(model)
-    findings = [*_modes(opened, module), *_wide_numbers(opened)]
+    findings = [*_module_modes(module), *_modes(opened), *_wide_numbers(opened)]
     facts: list[str] = []
     loading = _loading(opened)
     if loading is None:
@@ -166,8 +172,8 @@ def _unknown(model: Model) -> Iterator[Node]:
             yield node
 
 
-def _modes(model: Model, module: torch.nn.Module | None) -> Iterator[Finding]:
-    """Yield what is in training mode, in the module and in the graph."""
+def _module_modes(module: torch.nn.Module | None) -> Iterator[Finding]:
+    """Yield what is in training mode in the module."""
     if module is not None and (parts := [name for name, part in module.named_modules() if part.training]):
         named = ", ".join(clean_text(name) or type(module).__name__ for name in parts[:_MOST_NAMED])
         yield Finding(
@@ -175,6 +181,10 @@ def _modes(model: Model, module: torch.nn.Module | None) -> Iterator[Finding]:
             f"{len(parts)} part(s) of the module are in training mode: {named}.",
             "Call module.eval() before it is exported or compared.",
         )
+
+
+def _modes(model: Model) -> Iterator[Finding]:
+    """Yield what is in training mode in the graph."""
     if training := [node for node in model.nodes if _is_training(model, node)]:
         named = ", ".join(f"{node.label} {clean_text(node.key)!r}" for node in training[:_MOST_NAMED])
         yield Finding(

@@ -69,12 +69,18 @@ def measure(array: NDArray[Any]) -> dict[str, Any]:
         totals.add(flat[start : start + _CHUNK])
     sample = _wide(flat[:: max(1, math.ceil(flat.size / _SAMPLED))])
     finite = sample[np.isfinite(sample)]
-    bins = (
-        tuple(int(n) for n in np.histogram(finite, _BINS, (totals.smallest, totals.largest))[0])
-        if finite.size and np.isfinite(totals.largest - totals.smallest)
-        else ()
-    )
+    bins = _histogram(finite, totals.smallest, totals.largest) if finite.size else ()
     return {**totals.fields(), "histogram": bins}
+
+
+def _histogram(finite: NDArray[np.float64], smallest: float, largest: float) -> tuple[int, ...]:
+    """Return how many numbers fall into each bin; all into the middle one where they are too close to be told apart."""
+    width = (largest - smallest) / _BINS
+    if not np.isfinite(width):
+        return ()
+    if width <= np.spacing(max(abs(smallest), abs(largest))):
+        return tuple(finite.size if index == _BINS // 2 else 0 for index in range(_BINS))
+    return tuple(int(n) for n in np.histogram(finite, _BINS, (smallest, largest))[0])
 
 
 def _wide(array: NDArray[Any]) -> NDArray[np.float64]:

@@ -27,7 +27,10 @@ class _Loaded:
 
 
 def _load(source: object, backend: str, options: dict[str, Any]) -> _Loaded:
-    engine = model_backend(as_model(source), backend, **options)
+    model = as_model(source)
+    # The graph is looked through in the parent too when a run is taken in pieces: what dies of that, dies here first.
+    _ = model.nodes, model.values, model.constants
+    engine = model_backend(model, backend, **options)
     _kept[:] = [engine]
     return _Loaded(
         engine.inputs,

@@ -75,10 +75,13 @@ class Worker:
     ----------
     limits
         What one call may take.
+    room
+        Returns the memory in bytes that an answer may take in this process; None for what is available.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, room: Callable[[], int] | None = None) -> None:
         self.limits = limits
+        self._room = room or available_bytes
         self._child: ChildProcess | None = None
         self._turn = threading.Lock()
 
@@ -134,7 +137,7 @@ class Worker:
                     WorkbenchWarning,
                     stacklevel=4,
                 )
-        exchange = _Exchange(self._child, frame)
+        exchange = _Exchange(self._child, frame, self._room)
         self._watch(exchange, self._child, memory_bytes)
         return exchange.result()
 
@@ -162,10 +165,10 @@ _MORE_MEMORY = "Allow more with memory_bytes, or give it less to do: a smaller b
 class _Exchange(threading.Thread):
     """One request and its reply, in a thread of its own: waiting for a pipe cannot be interrupted everywhere."""
 
-    def __init__(self, child: ChildProcess, frame: Frame) -> None:
+    def __init__(self, child: ChildProcess, frame: Frame, room: Callable[[], int]) -> None:
         super().__init__(daemon=True)
         self.done = threading.Event()
-        self._child, self._frame = child, frame
+        self._child, self._frame, self._room = child, frame, room
         self._load: Callable[[], Any] | None = None
         self._refused: NotEnoughMemoryError | IsolationError | None = None
         self.start()
@@ -174,7 +177,7 @@ class _Exchange(threading.Thread):
         """Send, and receive."""
         try:
             write(self._child.requests, self._frame)
-            self._load = read(self._child.replies, room=available_bytes)
+            self._load = read(self._child.replies, room=self._room)
         except (NotEnoughMemoryError, IsolationError) as error:
             self._refused = error
         except (

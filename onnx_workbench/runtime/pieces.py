@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto
 
-from onnx_workbench.core.errors import IsolationError, RunError
+from onnx_workbench.core.errors import IsolationError, NotEnoughMemoryError, RunError
 from onnx_workbench.core.formatting import clean_text
+from onnx_workbench.core.memory import available_bytes
 from onnx_workbench.core.protos import ONNX_ERRORS
 from onnx_workbench.runtime.backends import default_threads
 from onnx_workbench.runtime.isolation import Limits, Worker
 from onnx_workbench.runtime.runtime_errors import essence, onnxruntime_errors
 
 _MOST_SESSIONS = 256
+_SHARE_OF_AVAILABLE = 0.5
 
 
 class PieceRunner(Protocol):
@@ -118,6 +123,9 @@ def _run_in_child(
 class PiecesInChild:
     """Pieces computed in a child process: one that crashes or meets a limit is an error of that piece alone.
 
+    Values come back to this process, where they live until their last reader has run. What a model may make of them
+    is limited too: together they take no more than the child may, and each leaves as much again to be measured in.
+
     Parameters
     ----------
     limits
@@ -127,7 +135,9 @@ class PiecesInChild:
     """
 
     def __init__(self, limits: Limits, backend: str = "onnxruntime", threads: int | None = None) -> None:
-        self.worker = Worker(limits)
+        self.worker = Worker(limits, room=self._room)
+        self._most_bytes = limits.memory_bytes or int(available_bytes() * _SHARE_OF_AVAILABLE)
+        self._alive: list[weakref.ref[NDArray[Any]]] = []
         self.backend = backend
         self._threads = threads
 
@@ -140,8 +150,26 @@ class PiecesInChild:
             If it cannot be computed, or took the child with it.
         """
         try:
-            return self.worker.call(
+            found = self.worker.call(
                 _run_in_child, self.backend, self._threads, piece.SerializeToString(), dict(fed), what
             )
-        except IsolationError as error:
+        except (IsolationError, NotEnoughMemoryError) as error:
             raise RunError(f"{what} cannot be run: {error}") from error
+        self._alive += [weakref.ref(array) for array in _arrays_in(found)]
+        return found
+
+    def _room(self) -> int:
+        """Return how many bytes the next values may take here, beside those that live."""
+        living = [(reference, array) for reference in self._alive if (array := reference()) is not None]
+        self._alive = [reference for reference, _ in living]
+        taken = sum(array.nbytes for _, array in living)
+        return min(available_bytes(), self._most_bytes - taken) // 2
+
+
+def _arrays_in(found: object) -> Iterator[NDArray[Any]]:
+    """Yield the arrays among a piece's outputs, those of sequences as well."""
+    if isinstance(found, np.ndarray):
+        yield found
+    elif isinstance(found, (list, tuple)):
+        for item in found:
+            yield from _arrays_in(item)

@@ -21,7 +21,7 @@ from onnx_workbench.runtime.placement import Placed, place
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.runtime.profile_result import Profile
 from onnx_workbench.runtime.profile_tables import Places, kernel_times, node_times
-from onnx_workbench.runtime.session import Session
+from onnx_workbench.runtime.session import Session, model_of
 
 _MOST_EVENTS = 200_000
 """onnxruntime keeps each event in memory, about a kilobyte, until profiling ends."""
@@ -61,7 +61,8 @@ def profile(
     Parameters
     ----------
     model
-        A Model or anything that ``open_model`` takes.
+        A Model or anything that ``open_model`` takes; or a Session, of which the model is measured as it is loaded
+        here: in a child process, within its limits, if it is isolated.
     inputs
         Arrays, as for ``run``; None draws random ones, with 1 for symbolic dimensions.
     repeat
@@ -93,15 +94,26 @@ def profile(
     True
     >>> graph = ow.view("signs.onnx", overlay=profile.overlays)
     """
-    opened = as_model(model)
     _check_count("repeat", repeat, 1)
     _check_count("warmup", warmup, 0)
     options: dict[str, Any] = {"threads": threads, "providers": providers}
+    if isinstance(model, Session):
+        if model.limits is not None:
+            return model.in_child(_profile_there, inputs, repeat, warmup, options, from_trace)
+        model = model_of(model)
+    opened = as_model(model)
     with profiling_folder() as folder:
         if from_trace is not None:
             return _from_trace(opened, inputs, from_trace, folder, options)
         feeds = plausible_feeds(opened, seed=0, sizes={}) if inputs is None else inputs
         return _measured(opened, feeds, folder, (repeat, warmup), options)
+
+
+def _profile_there(
+    source: object, inputs: object, repeat: int, warmup: int, options: dict[str, Any], from_trace: Any
+) -> Profile:
+    """Profile in a child process."""
+    return profile(source, inputs, repeat=repeat, warmup=warmup, from_trace=from_trace, **options)
 
 
 def _check_count(name: str, count: object, least: int) -> None:

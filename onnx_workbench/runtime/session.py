@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from onnx_workbench.core.graph_parts import Value
 from onnx_workbench.core.model import Model, as_model
 from onnx_workbench.runtime.backends import Backend, Doorkeeper, OnnxRuntimeBackend, model_backend
 from onnx_workbench.runtime.isolated_backend import IsolatedBackend
-from onnx_workbench.runtime.isolation import Limits
+from onnx_workbench.runtime.isolation import Limits, Result
+from onnx_workbench.runtime.isolation import isolated as in_own_process
 from onnx_workbench.runtime.live_module import TorchBackend, bfloat16_array, is_live_module
 
 BACKENDS = ("onnxruntime", "reference", "torch")
@@ -122,6 +123,13 @@ class Session:
     def limits(self) -> Limits | None:
         """What the child process may take; None if the model runs in this process."""
         return self._engine.limits if isinstance(self._engine, IsolatedBackend) else None
+
+    def in_child(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Return ``function(model, *arguments)``, computed in a child process within this session's limits."""
+        limits = self.limits or Limits()
+        return in_own_process(
+            function, self._source, *arguments, memory_bytes=limits.memory_bytes, time_s=limits.time_s
+        )
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -284,6 +292,21 @@ def _as_input(name: str, item: Any, dtype: str) -> Any:
             "\nA picture or its path goes through Preprocessing, or to classify()."
         )
     return array
+
+
+def model_of(session: Session) -> Model:
+    """Return a session's model.
+
+    Raises
+    ------
+    InputError
+        If it runs a live module.
+    """
+    if session.model is None:
+        raise InputError(
+            "This Session runs a live module. Open it first: open_model(module, example_inputs=x)."
+        )
+    return session.model
 
 
 def session_of(model: object) -> Session:

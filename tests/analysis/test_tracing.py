@@ -244,3 +244,9 @@ def test_an_operator_without_a_kernel_is_computed_by_the_reference_evaluator(mon
     np.testing.assert_allclose(
         found.arrays["logits"], ow.run(convnet(), PICTURES)["logits"], rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("values", [[2**63 - 1] * 3, [1e300, np.nextafter(1e300, 2e300)]])
+def test_numbers_too_close_to_be_put_into_bins_fall_into_one(values):
+    found = value_statistics.measure(np.asarray(values))
+    assert found["histogram"][16] == len(values) == sum(found["histogram"])

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import misbehaviour
 import numpy as np
+import onnx.parser
 import pytest
-from tiny_models import convnet, dense
+import torch
+from tiny_models import convnet, dense, model
 
 import onnx_workbench as ow
+from onnx_workbench.analysis.preflight import preflight
 from onnx_workbench.core.errors import (
     CrashError,
     InputError,
@@ -297,3 +300,43 @@ def test_the_process_ends_with_its_session():
 def test_mistakes_in_the_keyword_are_told():
     with pytest.raises(RunError, match=r"isolated is True, or Limits of memory and time; got 5"):
         ow.Session(dense(), isolated=5)
+
+
+GROWING = """growing (float[1,1] x) => (float[a,b] y) {
+    e = Expand(x, shape) f = Neg(e) g = Abs(f) h = Neg(g) y = Sum(e, f, g, h)
+}"""
+ENDLESS = """<ir_version: 8, opset_import: ["" : 17]>
+endless (float[1] x) => (float[1] y) {
+    n = Constant<value = int64 {9223372036854775807}>()
+    c = Constant<value = bool {1}>()
+    y = Loop(n, c, x) <body = b (int64 i, bool k, float[1] a) => (bool l, float[1] d) { l = Identity(k) d = Relu(a) }>
+}"""
+
+
+def test_the_values_of_an_isolated_trace_take_no_more_here_than_the_child_may():
+    shape = np.array([3 << 10, 4 << 10])  # 48 MiB each
+    session = ow.Session(model(GROWING, shape=shape), isolated=Limits(memory_bytes=200 << 20, time_s=30))
+    found = ow.trace(session, np.ones((1, 1), np.float32))
+    assert not found.complete
+    assert [value.name for value in found.values] == ["e", "f", "g"]
+    assert "'h' cannot be run: The answer of the isolated call has 50,33" in found.notes[0]
+
+
+@pytest.mark.parametrize("verb", [ow.profile, preflight], ids=["profile", "preflight"])
+def test_profile_and_preflight_of_an_isolated_session_work_in_a_child(verb):
+    given = np.ones((2, 16), np.float32)
+    there = verb(ow.Session(dense(), isolated=True), given)
+    here = verb(ow.Session(dense()), given)
+    assert there
+    assert type(there) is type(here)
+    if verb is preflight:
+        assert there == here
+    endless = ow.Session(onnx.parser.parse_model(ENDLESS), isolated=Limits(time_s=2))
+    with pytest.raises(TimeLimitError, match="no answer after 2 s"):
+        verb(endless, np.ones(1, np.float32))
+
+
+def test_a_module_in_training_mode_is_seen_beside_an_isolated_session():
+    module = torch.nn.Dropout()
+    found = preflight(ow.Session(dense(), isolated=True), module=module)
+    assert [finding.check for finding in found.findings] == ["mode"]
