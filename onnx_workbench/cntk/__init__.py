@@ -16,6 +16,7 @@ from onnx_workbench.cntk import (
     logging,
     losses,
     metrics,
+    misc,
     random,
     train,
     value_types,

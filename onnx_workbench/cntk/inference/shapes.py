@@ -211,3 +211,28 @@ def _with_negatives(function: Any) -> Shape:
 
 
 # Changes of shape
+
+
+@shapes("OptimizedRNNStack")
+def _rnn_stack(function: Any) -> Shape:
+    from onnx_workbench.cntk.native.rnn_stacks import stack_of
+
+    x, weights = function.inputs
+    stack = stack_of(function.attributes)
+    if stack is None:
+        raise CntkValueError(f"OptimizedRNNStack: there are no layers such as {function.attributes}.")
+    if x.rank != 1:
+        raise CntkValueError(
+            f"OptimizedRNNStack: input '{x}' must have rank 1; actual input rank is {x.rank}."
+        )
+    if INFERRED not in x.shape:
+        count = stack.count(x.shape[0])
+        if INFERRED in weights.shape and isinstance(weights, Parameter):
+            weights.resolve((count // stack.hidden, stack.hidden) if weights.rank > 1 else (count,))
+        elif math.prod(weights.shape) != count:
+            raise CntkValueError(
+                f"OptimizedRNNStack: {stack.layers} layers of {stack.hidden} of the kind {stack.kind!r} on '{x}' have "
+                f"{count:,} weights and biases; '{weights}' has {math.prod(weights.shape):,}. Give it the shape "
+                "(InferredDimension, InferredDimension)."
+            )
+    return (stack.hidden * stack.directions,)

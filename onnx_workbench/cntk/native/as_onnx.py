@@ -25,6 +25,7 @@ from onnx_workbench.cntk.native.graph import (
     NativeGraph,
     Primitive,
 )
+from onnx_workbench.cntk.native.rnn_stacks import opened_stacks
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text
 
@@ -76,14 +77,14 @@ def to_onnx(
     ExportError
         If a primitive cannot be written as ONNX: it is named, and how many such there are.
     """
-    chosen = _chosen_outputs(graph, outputs)
-    graph = replace(graph, outputs=chosen, primitives=_reached(graph, chosen))
+    chosen, own = _chosen_outputs(graph, outputs), graph.leaves
+    graph = opened_stacks(replace(graph, outputs=chosen, primitives=_reached(graph, chosen)))
     _check_operators(graph)
     check_free_sizes(graph)
     lowering = _Lowering(graph, Emitter(Names(), location, shared=shared), keep_steps=keep_steps)
     model = lowering.model()
     if weights is not None:
-        weights.update(lowering.emit.leaf_names())
+        weights.update({name: key for name, key in lowering.emit.leaf_names().items() if key[0] in own})
     return model
 
 

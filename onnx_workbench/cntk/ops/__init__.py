@@ -23,6 +23,7 @@ from onnx_workbench.cntk.ops.inputs import *
 from onnx_workbench.cntk.ops.neural import *
 from onnx_workbench.cntk.ops.reductions import *
 from onnx_workbench.cntk.ops.reshaping import *
+from onnx_workbench.cntk.ops.rnn_stacks import optimized_rnnstack
 from onnx_workbench.cntk.ops.sampling import *
 from onnx_workbench.cntk.ops.tensors import *
 from onnx_workbench.cntk.ops.to_sequence import to_sequence, to_sequence_like

@@ -133,7 +133,8 @@ class Function(FunctionUse):
         root = self.root_function
         if len(root.outputs) == 1 and root.op_name != "Combine" and root.outputs[0] in replaced:
             new = replaced[root.outputs[0]]
-            return composite(new.owner if new.is_output else primitive("Combine", [new]))
+            alone = new.is_output and len(new.owner.outputs) == 1
+            return composite(new.owner if alone else primitive("Combine", [new]))
         if root.op_name != "Combine" and any(out in replaced for out in root.outputs):
             return composite(primitive("Combine", [copier.variable(out) for out in root.outputs]))
         if root.op_name == "Combine" and len(root.outputs) == 1 and root.outputs[0] in replaced:
