@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from onnx import GraphProto, ModelProto, TensorShapeProto, ValueInfoProto, helper, shape_inference
 
+from onnx_workbench.core.plain_shapes import plain_graph
 from onnx_workbench.core.protos import ONNX_ERRORS
 
 _LONGEST_SHAPE = 1 << 16
@@ -19,6 +20,8 @@ _SYMBOL = "onnx_workbench:size="
 
 def inferred_graph(proto: ModelProto) -> GraphProto:
     """Return the graph with the shapes that ONNX infers; as it is, if the model is too wrong for that."""
+    if (found := plain_graph(proto)) is not None:
+        return found
     guarded = _with_symbols(proto)
     try:
         plain = shape_inference.infer_shapes(guarded).graph
