@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from heapq import nsmallest
+from itertools import chain
 from typing import Any, Protocol, SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.formatting import clean_text
@@ -27,6 +33,7 @@ NO_NUMBER = Colours("#ececef", "#a3a3ad", "#1b2230")
 NO_NUMBER_DARK = Colours("#2b2f37", "#5c6370", "#dfe4ec")
 SCALES = ("linear", "log")
 WORST = 10
+_NAMED = 3
 
 Numbers = Mapping[str, SupportsFloat]
 
@@ -61,16 +68,26 @@ class Overlay:
         check_scale(self.scale)
         if not isinstance(self.numbers, Mapping):
             raise InputError(f"The overlay is a {type(self.numbers).__name__}; {_EXPECTED}")
+        _ = self.floats
+
+    @cached_property
+    def floats(self) -> dict[str, float]:
+        """The numbers as Python's, or InputError: thousands of boxes ask for them."""
+        found = {}
         for name, number in self.numbers.items():
             try:
-                float(number)
+                found[name] = float(number)
             except (TypeError, ValueError):
                 given = f"{clean_text(str(name))!r} a {type(number).__name__}"
                 raise InputError(f"The overlay gives {given}; {_EXPECTED}") from None
+        return found
 
-    def number_of(self, values: Iterable[str]) -> float | None:
+    def number_of(self, values: Sequence[str]) -> float | None:
         """Return the worst number of some values: NaN or infinity, or the greatest; None if none has one."""
-        found = [float(self.numbers[name]) for name in values if name in self.numbers]
+        floats = self.floats
+        if len(values) == 1:
+            return floats.get(values[0])
+        found = [floats[name] for name in values if name in floats]
         odd = [number for number in found if not math.isfinite(number)]
         return odd[0] if odd else max(found, default=None)
 
@@ -89,20 +106,19 @@ def overlays_from(given: Any, *, label: str = "", scale: str = "linear") -> tupl
     """Return the overlays in one mapping of numbers, in a mapping from labels to such mappings, or of a result."""
     if not isinstance(given, Mapping) and isinstance(offered := getattr(given, "overlays", None), Mapping):
         given = _with_numbers(given, offered)
-    nested = (
-        [isinstance(numbers, Mapping) for numbers in given.values()] if isinstance(given, Mapping) else []
-    )
-    if not nested or not any(nested):
+    kinds = {type(numbers) for numbers in given.values()} if isinstance(given, Mapping) else set()
+    nested = {issubclass(kind, Mapping) for kind in kinds}
+    if True not in nested:
         return (Overlay(given, label, scale),)
-    if not all(nested):
-        odd = next(str(name) for name, inner in zip(given, nested, strict=True) if not inner)
+    if False in nested:
+        odd = next(str(name) for name, inner in given.items() if not isinstance(inner, Mapping))
         raise InputError(
             f"The overlay mixes numbers and mappings: {clean_text(odd)!r} has no mapping of its own. Give either "
             "{'conv1': 0.3} or several by their labels: {'time in ms': {'conv1': 0.3}, 'error': {'conv1': 1e-6}}."
         )
     if label:
         raise InputError(
-            f"overlay_label is {label!r}, and the overlay holds {len(nested)} overlays that have their labels as "
+            f"overlay_label is {label!r}, and the overlay holds {len(given)} overlays that have their labels as "
             "keys. Leave overlay_label out."
         )
     return tuple(Overlay(numbers, str(name), scale) for name, numbers in given.items())
@@ -174,16 +190,18 @@ class PaintedOverlay:
 
 def check_overlay(overlay: Overlay, model: Model) -> None:
     """Raise InputError if no value of the graph would have a number."""
-    names = [
-        *(value.name for value in model.inputs),
-        *(name for node in model.nodes for name in node.outputs if name),
-    ]
-    if not overlay.numbers.keys().isdisjoint(names):
-        return
+    written = (name for node in model.nodes for name in node.outputs if name)
+    names = chain((value.name for value in model.inputs), written)
+    first: list[str] = []
+    for name in names:
+        if name in overlay.numbers:
+            return
+        first += [name] * (len(first) < _NAMED)
     given = (
-        ", ".join(repr(clean_text(str(name), limit=40)) for name in list(overlay.numbers)[:3]) or "nothing"
+        ", ".join(repr(clean_text(str(name), limit=40)) for name in list(overlay.numbers)[:_NAMED])
+        or "nothing"
     )
-    known = ", ".join(repr(clean_text(name, limit=40)) for name in names[:3])
+    known = ", ".join(repr(clean_text(name, limit=40)) for name in first)
     which = f" {clean_text(overlay.label, limit=60)!r}" if overlay.label else ""
     raise InputError(
         f"The overlay{which} has no number for any value of the graph: it names {given}; the graph has {known}, …"
@@ -195,7 +213,7 @@ def paint(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> Painted
     numbers = tuple(overlay.number_of_box(node) for node in nodes)
     ranked = list(_ranked(overlay, nodes, model))
     # The scale is that of all nodes: a colour means the same whichever modules are open.
-    span = [entry.number for entry in ranked if math.isfinite(entry.number)]
+    span = [number for number, _, _ in ranked if math.isfinite(number)]
     shades = {"linear": _shades(numbers, span, "linear")}
     if len({number for number in span if number > 0}) > 1:
         shades["log"] = _shades(numbers, span, "log")
@@ -204,7 +222,7 @@ def paint(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> Painted
         numbers,
         shades,
         overlay.scale,
-        _worst(ranked),
+        tuple(_worst(ranked, nodes, model)),
         any(node.kind == "module" for node in nodes),
     )
 
@@ -213,40 +231,55 @@ def _shades(numbers: Sequence[float | None], span: Sequence[float], scale: str) 
     lowest, highest = min(span, default=0.0), max(span, default=0.0)
     if scale == "log":
         lowest = min(number for number in span if number > 0)
-    return Shades(tuple(_step(number, lowest, highest, scale) for number in numbers), lowest, highest)
+    values = np.array([0.0 if number is None else number for number in numbers])
+    finite = np.isfinite(values)
+    share = _shares(np.where(finite, values, lowest), lowest, highest, scale)
+    steps = np.minimum((share * len(RAMP)).astype(np.int64), len(RAMP) - 1)
+    listed = np.where(finite, steps, -1).tolist()
+    known = (None if number is None else step for number, step in zip(numbers, listed, strict=True))
+    return Shades(tuple(known), lowest, highest)
 
 
-def _step(number: float | None, lowest: float, highest: float, scale: str) -> int | None:
-    if number is None:
-        return None
-    if not math.isfinite(number):
-        return -1
+def _shares(values: NDArray[np.float64], lowest: float, highest: float, scale: str) -> NDArray[np.float64]:
+    """Return where finite numbers stand between the lowest and the highest, from 0 to 1."""
     if scale == "log":
-        if number <= 0 or highest <= lowest:
-            return 0
-        share = math.log(number / lowest) / math.log(highest / lowest)
+        positive = np.where(values > 0, values, lowest)
+        width = math.log(highest) - math.log(lowest)
+        share = (np.log(positive) - math.log(lowest)) / width if width > 0 else np.zeros(len(values))
     else:
         # Halved: the difference of two finite numbers may be infinite.
         width = highest / 2 - lowest / 2
-        share = (number / 2 - lowest / 2) / width if width > 0 else 0.0
-    return min(int(share * len(RAMP)), len(RAMP) - 1)
+        share = (values / 2 - lowest / 2) / width if width > 0 else np.zeros(len(values))
+    return np.clip(share, 0.0, 1.0)
 
 
-def _worst(ranked: Sequence[WorstNode]) -> tuple[WorstNode, ...]:
-    """Return the nodes with the greatest numbers, NaN and infinity first; nothing that is zero."""
-    found = [entry for entry in ranked if entry.number != 0]
-    found.sort(key=lambda entry: -entry.number if math.isfinite(entry.number) else -math.inf)
-    return tuple(found[:WORST])
+_Ranked = tuple[float, int, int]
+"""A number, the place of its box, and the model's node (-1 for an input)."""
 
 
-def _ranked(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> Iterator[WorstNode]:
+def _worst(ranked: Sequence[_Ranked], nodes: Sequence[DrawnNode], model: Model) -> Iterator[WorstNode]:
+    """Yield the nodes with the greatest numbers, NaN and infinity first; nothing that is zero."""
+    found = [entry for entry in ranked if entry[0] != 0]
+    for number, place, index in nsmallest(WORST, found, key=_how_good):
+        if index < 0:
+            yield WorstNode(place, -1, nodes[place].title, "", number)
+        else:
+            node = model.nodes[index]
+            title, name = clean_text(node.op_type, limit=26), clean_text(node.name or node.key, limit=80)
+            yield WorstNode(place, index, title, name, number)
+
+
+def _how_good(entry: _Ranked) -> float:
+    return -entry[0] if math.isfinite(entry[0]) else -math.inf
+
+
+def _ranked(overlay: Overlay, nodes: Sequence[DrawnNode], model: Model) -> Iterator[_Ranked]:
+    every = model.nodes
     for place, box in enumerate(nodes):
         if box.kind == "input":
             if (number := overlay.number_of(box.values)) is not None:
-                yield WorstNode(place, -1, box.title, "", number)
+                yield number, place, -1
             continue
         for index in box.members:
-            node = model.nodes[index]
-            if (number := overlay.number_of(node.outputs)) is not None:
-                title, name = clean_text(node.op_type, limit=26), clean_text(node.name or node.key, limit=80)
-                yield WorstNode(place, index, title, name, number)
+            if (number := overlay.number_of(every[index].outputs)) is not None:
+                yield number, place, index

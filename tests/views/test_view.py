@@ -365,3 +365,14 @@ def test_a_graph_with_thousands_of_inputs_and_hardly_a_node_has_a_picture(nodes)
     text = view(helper.make_model(joined if nodes else alone)).svg()
     assert 100 < text.count("<rect") <= 600
     assert "The first 300 boxes of" in text
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_numbers_from_one_end_of_the_floats_to_the_other_are_spread_over_the_colours(scale):
+    numbers = {"image": -1e308, "c": 1e-308, "r": 1.0, "p": 1e308}
+    shown = view(convnet(), overlay=numbers, overlay_scale=scale)
+    shades = shown.pane.painted()[0].shades[scale]
+    steps = {node.values[0]: step for node, step in zip(shown.drawn.nodes, shades.steps, strict=True)}
+    expected = {"linear": [0, 3, 3, 6], "log": [0, 0, 3, 6]}[scale]
+    assert [steps[name] for name in numbers] == expected
+    assert steps["f"] is None
