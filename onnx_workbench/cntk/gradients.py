@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from onnx_workbench.cntk.batch_running import groups_of
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
-from onnx_workbench.cntk.evaluation import Program, State, batches, groups_of, prepared, requested
+from onnx_workbench.cntk.evaluation import State, batches, prepared, requested
 from onnx_workbench.cntk.feeding import arguments_of, batch_of
-from onnx_workbench.cntk.ops.functions import as_variable
+from onnx_workbench.cntk.ops.replacing import as_variable
+from onnx_workbench.cntk.program import Program
 from onnx_workbench.cntk.staging import Run, Stage, added, assign, run_stages
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
 from onnx_workbench.core.errors import require

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
-from onnx_workbench.cntk.axis import UNKNOWN_AXES, Axis
+from onnx_workbench.cntk.axis import UNKNOWN_AXES
 from onnx_workbench.cntk.graph import complete
+from onnx_workbench.cntk.native.attributes import attributes_of, axis_of
 from onnx_workbench.cntk.native.block_sizes import check_opened_size
-from onnx_workbench.cntk.native.codes import SPECIAL_AXES, function_name
+from onnx_workbench.cntk.native.codes import function_name
 from onnx_workbench.cntk.native.graph import (
     CONSTANT,
     INPUT,
@@ -29,6 +29,7 @@ from onnx_workbench.core.errors import ModelFileError, WorkbenchError
 from onnx_workbench.core.formatting import clean_text
 
 _BLOCK = "Block"
+_SWAPPED = {"Times", "TransposeTimes", "Gather"}  # C++ has their operands in the other order than Python
 _DEEPEST_BLOCKS = 50
 
 
@@ -154,7 +155,7 @@ class _Building:
             function._block_map = [
                 (self._leaf(key), self._variable(value)) for key, value in zip(keys, values, strict=True)
             ]
-            function._attributes = {key: _plain(value) for key, value in attributes.items()}
+            function._attributes = attributes_of(_BLOCK, attributes)
             return
         operands = [self._variable(uid) for uid in texts_of(entry, "inputs")]
         if function.op_name in _SWAPPED:
@@ -163,9 +164,8 @@ class _Building:
             # Before version 4 of the primitives, files had no count of the samples seen.
             operands.append(Constant(0.0, (), dtype=operands[1].dtype))
         function._operands = operands
-        read = _READERS.get(function.op_name)
         try:
-            function._attributes = read(attributes) if read else _plain_all(attributes)
+            function._attributes = attributes_of(function.op_name, attributes)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"the attributes of {clean_text(function.uid)!r} are not those of {function.op_name} ({error})"
@@ -215,7 +215,7 @@ def _leaf(entry: Dictionary, *, free: bool) -> Variable:
     else:
         axes = entry.get("dynamic_axis")
         dynamic = (
-            [_axis(one) for one in axes if isinstance(one, NativeAxis)] if isinstance(axes, list) else []
+            [axis_of(one) for one in axes if isinstance(one, NativeAxis)] if isinstance(axes, list) else []
         )
         variable = Variable(
             tuple(field_of(entry, "shape", Shape)),
@@ -230,183 +230,3 @@ def _leaf(entry: Dictionary, *, free: bool) -> Variable:
             variable.kind, variable._dtype = "Input", variable.dtype or np.float32
     variable.uid = field_of(entry, "uid", str)
     return variable
-
-
-def _axis(axis: object) -> Axis:
-    """Return an axis of the file, which counts static ones from the last, as Python's."""
-    if not isinstance(axis, NativeAxis):
-        raise TypeError("an axis is expected")
-    if axis.index in SPECIAL_AXES:
-        return Axis(SPECIAL_AXES[axis.index])
-    if axis.index == max(SPECIAL_AXES) + 1:
-        return Axis(axis.name, axis.ordered)
-    return Axis(-1 - axis.index)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, NativeAxis):
-        return _axis(value)
-    if isinstance(value, Shape):
-        return tuple(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return _plain_all(value)
-    if isinstance(value, StoredArray):
-        return value.values()
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    return int(value) if isinstance(value, int) else float(value)
-
-
-def _plain_all(attributes: Dictionary) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in attributes.items()}
-
-
-def _axes(attributes: Dictionary) -> list[Axis]:
-    several = attributes.get("axisVec")
-    return [_axis(one) for one in (several if isinstance(several, list) else [attributes["axis"]])]
-
-
-def _times(attributes: Dictionary) -> dict[str, Any]:
-    return {"outputRank": 1, "inferInputRankToMap": -1} | _plain_all(attributes)
-
-
-def _reduce(attributes: Dictionary) -> dict[str, Any]:
-    return {
-        "reductionOpName": attributes["reductionOpName"],
-        "axisVec": _axes(attributes),
-        "reductionKeepDimensions": bool(attributes.get("reductionKeepDimensions", True)),
-    }
-
-
-def _transpose(attributes: Dictionary) -> dict[str, Any]:
-    several = attributes.get("axisVec")
-    if not isinstance(several, list):
-        return {"axis1": _axis(attributes["axis1"]), "axis2": _axis(attributes["axis2"])}
-    return {"axisVec": [_axis(one).static_axis_index() % len(several) for one in reversed(several)]}
-
-
-def _slice(attributes: Dictionary) -> dict[str, Any]:
-    if "axisVec" in attributes:
-        plain = _plain_all(attributes)
-        return {"sliceStridesVec": [1] * len(plain["axisVec"])} | plain
-    return {
-        "axisVec": [_axis(attributes["axis"])],
-        "beginIndexVec": [_plain(attributes["beginIndex"])],
-        "endIndexVec": [_plain(attributes["endIndex"])],
-        "sliceStridesVec": [_plain(attributes.get("sliceStrides", 1))],
-    }
-
-
-def _reshape(attributes: Dictionary) -> dict[str, Any]:
-    """Turn borders between column-major axes into those between row-major ones."""
-    return {
-        "newShape": tuple(cast(Shape, attributes["newShape"])),
-        "beginAxis": _border(attributes.get("endAxis"), Axis.new_leading_axis()),  # behind the last
-        "endAxis": _border(attributes.get("beginAxis"), None),
-    }
-
-
-def _border(axis: object, of_zero: Axis | None) -> Axis | None:
-    if not isinstance(axis, NativeAxis) or axis.index in SPECIAL_AXES:
-        return None
-    return Axis(-axis.index) if axis.index else of_zero
-
-
-def _where(attributes: Dictionary) -> dict[str, Any]:
-    plain = _plain_all(attributes)
-    new = [axis for axis in plain.get("newDynamicAxes", ()) if axis.is_sequence_axis]
-    return plain | {"newDynamicAxes": new[0] if new else None}
-
-
-def _to_sequence(attributes: Dictionary) -> dict[str, Any]:
-    """Return the new axis, which the file has together with the batch, and with the beginning of its name."""
-    (new,) = (axis for axis in _plain_all(attributes)["newDynamicAxes"] if axis.is_sequence_axis)
-    return {"newDynamicAxis": new}
-
-
-def _one_hot(attributes: Dictionary) -> dict[str, Any]:
-    plain = _plain_all(attributes)
-    return {
-        "numClass": plain["numClass"],
-        "oneHotOutputSparse": plain.get("oneHotOutputSparse", False),
-        "oneHotAxis": _axis(attributes.get("onehotAxis", attributes.get("oneHotAxis"))),
-    }
-
-
-def _pad(attributes: Dictionary) -> dict[str, Any]:
-    plain = _plain_all(attributes)
-    return plain | {key: plain[key][::-1] for key in ("paddingHead", "paddingFoot")}
-
-
-def _windows(attributes: Dictionary) -> dict[str, Any]:
-    plain = _plain_all(attributes)
-    for key in ("autoPadding", "sharing"):
-        if key in plain:
-            plain[key] = plain[key][::-1]
-    return plain
-
-
-def _convolution(attributes: Dictionary) -> dict[str, Any]:
-    defaults = {
-        "strides": (1,),
-        "dilation": (1,),
-        "groups": 1,
-        "sequential": False,
-        "transpose": False,
-        "outputShape": (0,),
-        "reductionRank": 1,
-    }
-    return defaults | _windows(attributes)
-
-
-def _pooling(attributes: Dictionary) -> dict[str, Any]:
-    return {"ceilOutDim": False, "includePad": False, "lowerPad": (0,), "upperPad": (0,)} | _windows(
-        attributes
-    )
-
-
-def _unpooling(attributes: Dictionary) -> dict[str, Any]:
-    plain = {"lowerPad": (0,), "upperPad": (0,)} | _windows(attributes)
-    return {("poolingWindowShape" if key == "unpoolingWindowShape" else key): v for key, v in plain.items()}
-
-
-def _batch_normalization(attributes: Dictionary) -> dict[str, Any]:
-    return {"disableRegularization": False} | _plain_all(attributes)
-
-
-def _cast(attributes: Dictionary) -> dict[str, Any]:
-    return {"newDataType": np.dtype(DATA_TYPES[int(cast(int, attributes["newDataType"]))][0]).name}
-
-
-def _gather(attributes: Dictionary) -> dict[str, Any]:
-    return {"axis": _axis(attributes["axis"]) if "axis" in attributes else None}
-
-
-def _squeeze(attributes: Dictionary) -> dict[str, Any]:
-    return {"axisVec": _axes(attributes) if "axisVec" in attributes or "axis" in attributes else None}
-
-
-# Operands that C++ has in the other order than Python.
-_SWAPPED = {"Times", "TransposeTimes", "Gather"}
-
-_READERS: dict[str, Callable[[Dictionary], dict[str, Any]]] = {
-    "Times": _times,
-    "TransposeTimes": _times,
-    "ReduceElements": _reduce,
-    "TransposeAxes": _transpose,
-    "Slice": _slice,
-    "Reshape": _reshape,
-    "OneHotOp": _one_hot,
-    "Pad": _pad,
-    "Convolution": _convolution,
-    "Pooling": _pooling,
-    "Unpooling": _unpooling,
-    "BatchNormalization": _batch_normalization,
-    "Cast": _cast,
-    "Where": _where,
-    "ToSequenceOp": _to_sequence,
-    "Gather": _gather,
-    "Squeeze": _squeeze,
-}
