@@ -88,7 +88,8 @@ def commands(program: str) -> list[str]:
 @pytest.mark.parametrize("command", commands("onnx-workbench"))
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_the_commands_of_the_terminal_work(folder, command, form, capsys):
-    assert main([*shlex.split(command)[1:], *form]) == 0, capsys.readouterr().err
+    finds_something = command.split()[1] == "doctor"  # its example is no picture at all
+    assert main([*shlex.split(command)[1:], *form]) == int(finds_something), capsys.readouterr().err
     assert capsys.readouterr().out.strip()
 
 

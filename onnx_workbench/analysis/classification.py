@@ -134,19 +134,27 @@ def _prepared(pictures: object, model: Model) -> Iterator[_Batch]:
         yield _Batch(part, names, (), {}, len(array))
 
 
+def declared_preprocessing(model: Model) -> dict[str, Any]:
+    """Return the fields of `Preprocessing` that a model's input tells; a usual size where it tells none."""
+    shape = _input_shape(model)
+    nhwc = len(shape) == 4 and shape[3] in {1, 3} and shape[1] not in {1, 3}
+    height_width = shape[1:3] if nhwc else shape[2:4]
+    known = len(shape) == 4 and all(isinstance(d, int) for d in height_width)
+    fields: dict[str, Any] = {"size": tuple(height_width) if known else (224, 224)}
+    channels = shape[3] if nhwc else shape[1] if len(shape) == 4 else 3
+    if nhwc:
+        fields["layout"] = "NHWC"
+    if channels == 1:
+        fields["color"] = "GRAY"
+    return fields
+
+
 def _required(model: Model, given: Preprocessing | None) -> Preprocessing:
     """Return the preprocessing, or raise the error that says how to give it."""
     if (preprocessing := given or model.preprocessing) is not None:
         return preprocessing
     value = model.inputs[0] if model.inputs else Value("?")
-    shape = value.shape or ()
-    nhwc = len(shape) == 4 and shape[3] in {1, 3} and shape[1] not in {1, 3}
-    height_width = shape[1:3] if nhwc else shape[2:4]
-    size = height_width if len(shape) == 4 and all(isinstance(d, int) for d in height_width) else (224, 224)
-    channels = shape[3] if nhwc else shape[1] if len(shape) == 4 else 3
-    parts = [f"size=({size[0]}, {size[1]})"]
-    parts += ["layout='NHWC'"] if nhwc else []
-    parts += ["color='GRAY'"] if channels == 1 else []
+    parts = [f"{name}={field!r}" for name, field in declared_preprocessing(model).items()]
     raise PreprocessingError(
         f"The model does not say how a picture becomes its input {clean_text(value.name)!r} "
         f"({value.dtype or '?'} {format_shape(value.shape)}): size, channel order, range, mean and std.\n"

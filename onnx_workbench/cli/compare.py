@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnx_workbench.cli.options import Verbs, add_feeds, emit, given_feeds, target_path
 from onnx_workbench.core.model import Model
 from onnx_workbench.runtime.backends import OPTIMISATIONS
 from onnx_workbench.runtime.session import Session
 from onnx_workbench.sources.open import open_model
+
+if TYPE_CHECKING:
+    from onnx_workbench.analysis.comparison import Comparison
 
 
 def add_to(verbs: Verbs) -> None:
@@ -19,8 +24,13 @@ def add_to(verbs: Verbs) -> None:
         _compare,
         "Blame the nodes that make one model differ from another; exit code 1 if there are any.",
     )
-    parser.add_argument("model", help="what is checked")
-    parser.add_argument("expected", nargs="?", help="what it is checked against; left out, the model itself")
+    parser.add_argument("model", metavar="MODEL", help="what is checked")
+    parser.add_argument(
+        "expected",
+        metavar="EXPECTED",
+        nargs="?",
+        help="what it is checked against; left out, the model itself",
+    )
     add_feeds(parser)
     parser.add_argument(
         "--optimisation",
@@ -55,10 +65,18 @@ def _compare(options: argparse.Namespace) -> int:
     found = compare(*_sides(options, model, expected), given_feeds(options, model))
     if node_data is not None:
         save_node_data(node_data, found.overlays, model)
-    if options.replay is not None and found.blamed:
-        found.replay(options.replay)
+    if options.replay is not None:
+        _replay(found, options.replay)
     emit(options, str(found), found.to_dict())
     return int(not found)
+
+
+def _replay(found: Comparison, folder: str) -> None:
+    """Write the first fault; say on the error stream where it lies, or that there is none."""
+    if found.blamed:
+        print(f"onnx-workbench: Wrote {found.replay(folder)}", file=sys.stderr)
+    else:
+        print("onnx-workbench: Nobody is to blame, so that there is nothing to replay.", file=sys.stderr)
 
 
 def _sides(options: argparse.Namespace, model: Model, expected: Model) -> tuple[object, object]:

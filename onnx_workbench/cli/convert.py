@@ -16,8 +16,8 @@ def add_to(verbs: Verbs) -> None:
     parser = verbs.add(
         "convert", _convert, "Write a model as one sound ONNX file, with labels and preprocessing if given."
     )
-    parser.add_argument("source")
-    parser.add_argument("target", type=Path)
+    parser.add_argument("source", metavar="SOURCE", help="an .onnx file, or a native file of CNTK")
+    parser.add_argument("target", metavar="TARGET.onnx", type=Path, help="the file to write")
     parser.add_argument("--external-data", action="store_true", help="weights in a second file (above 2 GiB)")
     parser.add_argument(
         "--provenance-of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from onnx_workbench.cli.options import Verbs, add_description, emit, labels_of, preprocessing_of
+from onnx_workbench.cli.options import Verbs, add_description, add_model, emit, labels_of, preprocessing_of
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.runtime import array_files
 from onnx_workbench.sources.open import open_model
@@ -13,9 +13,11 @@ from onnx_workbench.sources.open import open_model
 def add_to(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add(
-        "doctor", _doctor, "Say what is wrong with an input, and the line of Python that mends it."
+        "doctor",
+        _doctor,
+        "Say what is wrong with an input, and the line of Python that mends it; exit code 1 unless all is well.",
     )
-    parser.add_argument("model")
+    add_model(parser)
     parser.add_argument("inputs", nargs="+", metavar="PICTURE_OR_ARRAY", help="pictures, or .npy files")
     parser.add_argument(
         "--label", action="append", metavar="NAME", help="what the input shows: one for all, or one for each"
@@ -23,8 +25,8 @@ def add_to(verbs: Verbs) -> None:
     add_description(parser)
 
 
-def _doctor(options: argparse.Namespace) -> None:
-    """Print the diagnosis; the exit code says that there is one, its verdict whether anything is wrong."""
+def _doctor(options: argparse.Namespace) -> int:
+    """Print the diagnosis; the exit code tells whether all is well."""
     from onnx_workbench.analysis.doctor import doctor
 
     is_array = [path.lower().endswith((".npy", ".npz")) for path in options.inputs]
@@ -44,3 +46,4 @@ def _doctor(options: argparse.Namespace) -> None:
         labels=labels,
     )
     emit(options, str(found), found.to_dict())
+    return 0 if found else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import GRAPH_SUFFIXES, Verbs, emit, graph_path
+from onnx_workbench.cli.options import GRAPH_SUFFIXES, Verbs, add_model, emit, graph_path
 
 
 def add_to(verbs: Verbs) -> None:
@@ -13,8 +13,8 @@ def add_to(verbs: Verbs) -> None:
     parser = verbs.add(
         "export-graph", _export_graph, f"Write the graph's picture: {', '.join(GRAPH_SUFFIXES)}."
     )
-    parser.add_argument("model")
-    parser.add_argument("target", type=Path)
+    add_model(parser)
+    parser.add_argument("target", metavar="TARGET", type=Path, help="the picture to write")
 
 
 def _export_graph(options: argparse.Namespace) -> None:

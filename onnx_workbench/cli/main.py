@@ -1,13 +1,15 @@
 """The workbench's verbs in a terminal: ``onnx-workbench <verb> ...``.
 
-Exit codes: 0 done; 1 the verb failed, with a sentence on the error stream; 2 wrong arguments; 130 stopped by
-Ctrl-C. With ``--json`` the answer, or the error, is one JSON object on the output stream; what JSON has no number
-for (NaN, infinities) is null in it. Warnings and progress go to the error stream.
+Exit codes, as those of diff and grep: 0 done, and all is well; 1 the verb ran and found something wrong (`compare`,
+`trace`, `preflight`, `doctor`), or not all pictures could be read (`classify`); 2 it could not be done, with a sentence
+on the error stream; 130 stopped by Ctrl-C. With ``--json`` the answer, or the error, is one JSON object on the output
+stream; what JSON has no number for (NaN, infinities) is null in it. Warnings and progress go to the error stream.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
 import os
@@ -33,6 +35,16 @@ from onnx_workbench.cli import (
 )
 from onnx_workbench.cli.options import Verb
 from onnx_workbench.core.errors import WorkbenchError, WorkbenchWarning
+
+_EPILOG = """\
+A model is an .onnx file, or a native file of CNTK. "onnx-workbench VERB --help" tells what a verb takes.
+
+exit codes:
+  0    done, and all is well
+  1    something is wrong: compare, trace, preflight and doctor found it, or classify could not read a picture
+  2    it could not be done; the reason is on the error stream
+  130  stopped by Ctrl-C
+"""
 
 _VERBS = (
     demo,
@@ -79,7 +91,7 @@ def _run_verb(options: argparse.Namespace) -> int:
     return code
 
 
-def _fail(options: argparse.Namespace, kind: str, message: str, *, code: int = 1) -> int:
+def _fail(options: argparse.Namespace, kind: str, message: str, *, code: int = 2) -> int:
     if options.json:
         print(json.dumps({"error": {"type": kind, "message": message}}))
     else:
@@ -104,11 +116,25 @@ def _show_warning(
     print(text, file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a misspelt verb with the likeliest one, rather than with all of them."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        names = list(action.choices or ())
+        if isinstance(action, argparse._SubParsersAction) and value not in names:  # noqa: SLF001  has no public name
+            close = difflib.get_close_matches(str(value), names, n=2)
+            hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(names)}."
+            raise argparse.ArgumentError(None, f"there is no verb {str(value)[:60]!r}. {hint}")
+        super()._check_value(action, value)
+
+
 class _Verbs:
     """The parser's list of verbs."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._parsers = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+        self._parsers = parser.add_subparsers(
+            title="verbs", required=True, metavar="VERB", parser_class=argparse.ArgumentParser
+        )
 
     def add(self, name: str, verb: Verb, help_text: str) -> argparse.ArgumentParser:
         """Return the parser of a new verb, for its arguments."""
@@ -119,8 +145,11 @@ class _Verbs:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="onnx-workbench", description="Open an ONNX model, see it, run it, trust it, ship it."
+    parser = _Parser(
+        prog="onnx-workbench",
+        description="Open an ONNX model, see it, run it, trust it, ship it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"onnx-workbench {version('onnx-workbench')}")
     verbs = _Verbs(parser)

@@ -31,6 +31,11 @@ class Verbs(Protocol):
         """Return the parser of a new verb, for its arguments; ``--json`` is there already."""
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model that a verb is about."""
+    parser.add_argument("model", metavar="MODEL", help="an .onnx file, or a native file of CNTK")
+
+
 def add_dimension(parser: argparse.ArgumentParser) -> None:
     """Add the argument that `dimensions` reads."""
     parser.add_argument(

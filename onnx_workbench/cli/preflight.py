@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from onnx_workbench.cli.options import Verbs, emit
+from onnx_workbench.cli.options import Verbs, add_model, emit
 from onnx_workbench.runtime import array_files
 from onnx_workbench.sources.open import open_model
 
@@ -16,7 +16,7 @@ def add_to(verbs: Verbs) -> None:
         _preflight,
         "Versions, operators, batch sizes, optimisation, a sample: exit code 1 on findings.",
     )
-    parser.add_argument("model")
+    add_model(parser)
     parser.add_argument(
         "--input",
         action="append",

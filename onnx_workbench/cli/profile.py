@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_dimension, dimensions, emit, target_path
+from onnx_workbench.cli.options import Verbs, add_dimension, add_model, dimensions, emit, target_path
 from onnx_workbench.runtime import array_files
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.sources.open import open_model
@@ -16,7 +16,7 @@ def add_to(verbs: Verbs) -> None:
     parser = verbs.add(
         "profile", _profile, "Say where the time and the memory of a run go, on the model's own nodes."
     )
-    parser.add_argument("model")
+    add_model(parser)
     parser.add_argument(
         "--input", action="append", default=[], metavar="NAME=FILE.npy", help="an input; or FILE.npz for all"
     )

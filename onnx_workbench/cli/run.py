@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_feeds, emit, feeds_of, target_path
+from onnx_workbench.cli.options import Verbs, add_feeds, add_model, emit, feeds_of, target_path
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import text_table
 from onnx_workbench.runtime import array_files
@@ -17,7 +17,7 @@ def add_to(verbs: Verbs) -> None:
     parser = verbs.add(
         "run", _run, "Run once on arrays from files, or on random ones, and print the outputs."
     )
-    parser.add_argument("model")
+    add_model(parser)
     add_feeds(parser)
     parser.add_argument("--isolated", action="store_true", help="in a process of its own, which may crash")
     parser.add_argument("--output", type=Path, metavar="FILE.npz", help="write the outputs")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from onnx_workbench.cli.options import Verbs, add_dimension, dimensions, emit
+from onnx_workbench.cli.options import Verbs, add_dimension, add_model, dimensions, emit
 
 
 def add_to(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add("summary", _summary, "Operators, parameters, MACs, shapes, memory and versions.")
-    parser.add_argument("model")
+    add_model(parser)
     add_dimension(parser)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_feeds, emit, given_feeds, target_path
+from onnx_workbench.cli.options import Verbs, add_feeds, add_model, emit, given_feeds, target_path
+from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.runtime import array_files
 from onnx_workbench.sources.open import open_model
@@ -14,9 +15,9 @@ from onnx_workbench.sources.open import open_model
 def add_to(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add(
-        "trace", _trace, "Measure every value of a run; the exit code is 1 if one is NaN or infinite."
+        "trace", _trace, "Measure every value of a run; exit code 1 if one is NaN or infinite."
     )
-    parser.add_argument("model")
+    add_model(parser)
     add_feeds(parser)
     parser.add_argument(
         "--keep", action="append", default=[], metavar="VALUE", help="a value to write to --output"
@@ -29,6 +30,10 @@ def _trace(options: argparse.Namespace) -> int:
     """Print the trace; the exit code tells whether all is finite."""
     from onnx_workbench.analysis.tracing import trace
 
+    if options.keep and options.output is None:
+        raise InputError("--keep says which values to write: name the file with  --output FILE.npz")
+    if options.output is not None and not options.keep:
+        raise InputError("--output writes the values kept: name one or more with  --keep VALUE")
     target = None if options.output is None else target_path(options.output)
     model = open_model(options.model)
     found = trace(model, given_feeds(options, model), keep=options.keep, stop_after=options.stop_after)

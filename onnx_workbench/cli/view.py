@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, emit, graph_path
+from onnx_workbench.cli.options import Verbs, add_model, emit, graph_path
 from onnx_workbench.core.errors import InputError
 
 
@@ -14,7 +14,7 @@ def add_to(verbs: Verbs) -> None:
     parser = verbs.add(
         "view", _view, "Print the graph as text, or write it as a page to look at in a browser."
     )
-    parser.add_argument("model")
+    add_model(parser)
     parser.add_argument(
         "--beside", metavar="OTHER", help="tell which nodes another model has too, and what differs"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.graph_parts import Value
 
+_PICKLED = re.compile("allow_pickle|Object arrays")
 _LARGEST_RANDOM = 1 << 28  # elements: a file may declare any shape
 
 
@@ -104,7 +106,8 @@ def _load(path: str) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise InputError(f"The input {path!r} cannot be read: {error.strerror or error}.") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"The input {path!r} is no .npy or .npz file of numbers: {error}") from error
+        why = "it holds Python objects, or is of another kind" if _PICKLED.search(str(error)) else error
+        raise InputError(f"The input {path!r} is no .npy or .npz file of numbers: {why}.") from error
 
 
 def read_array(path: str) -> NDArray[Any]:

@@ -104,6 +104,14 @@ def test_wrong_arguments_end_with_2_and_the_usage(arguments, capsys):
     assert "usage: onnx-workbench" in capsys.readouterr().err
 
 
+def test_a_misspelt_verb_is_answered_with_the_likeliest_and_an_unlike_one_with_all(capsys):
+    for word, answer in (("sumary", "Did you mean summary?"), ("xyzzy", "There are demo, summary, ")):
+        with pytest.raises(SystemExit) as ended:
+            main([word, "dense.onnx"])
+        assert ended.value.code == 2
+        assert f"error: there is no verb {word!r}. {answer}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -118,11 +126,11 @@ def test_wrong_arguments_end_with_2_and_the_usage(arguments, capsys):
 def test_a_model_that_is_not_there_fails_with_a_sentence_or_with_json(cli, arguments, folder):
     before = sorted(folder.iterdir())
     plain = cli(*arguments)
-    assert (plain.code, plain.out) == (1, "")
+    assert (plain.code, plain.out) == (2, "")
     assert plain.err.startswith("onnx-workbench: There is no file 'nowhere.onnx'")
     assert "convnet.onnx" in plain.err  # what is there instead
     told = cli(*arguments, "--json")
-    assert (told.code, told.err) == (1, "")
+    assert (told.code, told.err) == (2, "")
     assert told.facts["error"]["type"] == "ModelNotFoundError"
     assert f"onnx-workbench: {told.facts['error']['message']}\n" == plain.err
     assert sorted(folder.iterdir()) == before
@@ -175,7 +183,7 @@ def test_summary_counts_at_the_size_asked_for(cli):
 @pytest.mark.parametrize("verb", [["summary"], ["run", "--random", "0"]], ids=["summary", "run"])
 def test_dimensions_that_make_no_sense_are_told(cli, verb, dimension, message):
     ran = cli(*verb, "dense.onnx", "--dimension", dimension)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
@@ -220,10 +228,11 @@ def test_without_one_good_picture_the_reason_is_the_error(cli):
 
 def test_a_model_that_says_nothing_of_pictures_gets_it_from_options(cli, sign):
     silent = cli("classify", "convnet.onnx", "sign.png")
-    assert silent.code == 1
+    assert silent.code == 2
     assert "(image: float32 (N, 3, 8, 8))" in silent.err
     assert "--preprocessing '{" in silent.err
     assert "onnx-workbench convert" in silent.err
+    assert """'{"size": [8, 8], "mean": [0.485, """ in silent.err  # of the model's own size
     Path("steps.json").write_text(STEPS)
     Path("names.txt").write_text("ant\n\nbee\n cow \ndog\n", encoding="utf-8")
     for steps in (STEPS, "steps.json"):
@@ -263,7 +272,7 @@ def test_options_that_make_no_sense_are_told(cli, sign, options, message):
     Path("latin.txt").write_bytes("café".encode("latin-1"))
     Path("one.txt").write_text("one")
     ran = cli("classify", "convnet.onnx", "sign.png", *options)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
@@ -335,7 +344,7 @@ def test_an_output_may_be_a_sequence(cli):
 def test_inputs_that_do_not_fit_are_told(cli, options, message):
     np.save("wide.npy", np.zeros((16, 2), np.float32))
     ran = cli("run", "dense.onnx", *options)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
@@ -363,7 +372,7 @@ def test_the_graph_is_written_as_its_name_says(cli, verb, suffix):
 def test_another_ending_or_folder_writes_nothing(cli, folder, verb, target):
     before = sorted(folder.iterdir())
     ran = cli(verb, "dense.onnx", *(["--output", target] if verb == "view" else [target]))
-    assert ran.code == 1
+    assert ran.code == 2
     assert ("written as .svg, .png, .html, .txt; got" in ran.err) != ("no folder 'no'" in ran.err)
     assert sorted(folder.iterdir()) == before
 
@@ -378,6 +387,15 @@ def test_view_opens_a_page_in_the_browser(cli, monkeypatch):
     assert (
         Path(ran.out.removeprefix("Wrote ").strip()).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     )
+
+
+def test_values_kept_and_a_file_to_write_them_to_belong_together(cli, folder):
+    before = sorted(folder.iterdir())
+    for given, missing in ((["--keep", "y"], "--output FILE.npz"), (["--output", "y.npz"], "--keep VALUE")):
+        ran = cli("trace", "dense.onnx", *given)
+        assert (ran.code, ran.out) == (2, "")
+        assert missing in ran.err
+    assert sorted(folder.iterdir()) == before
 
 
 # convert
@@ -405,7 +423,7 @@ def test_convert_takes_provenance_from_the_original_of_a_changed_file(cli):
     onnx.save(original, "original.onnx")
     assert cli("convert", "convnet.onnx", "noted.onnx", "--provenance-of", "original.onnx").code == 0
     assert {module_path(node) for node in open_model("noted.onnx").nodes} == {("features",)}
-    assert cli("convert", "dense.onnx", "no.onnx", "--provenance-of", "convnet.onnx").code == 1
+    assert cli("convert", "dense.onnx", "no.onnx", "--provenance-of", "convnet.onnx").code == 2
 
 
 def test_convert_can_put_the_weights_apart(cli):
@@ -426,7 +444,7 @@ def test_a_missing_second_file_is_warned_of_without_a_line_of_our_code(cli):
 def test_a_failed_convert_leaves_the_old_file(cli):
     shutil.copy("dense.onnx", "old.onnx")
     Path("cut.onnx").write_bytes(Path("dense.onnx").read_bytes()[:-50])
-    assert cli("convert", "cut.onnx", "old.onnx").code == 1
+    assert cli("convert", "cut.onnx", "old.onnx").code == 2
     assert Path("old.onnx").read_bytes() == Path("dense.onnx").read_bytes()
 
 

@@ -52,3 +52,21 @@ def test_a_level_that_is_not_there_is_refused_with_those_that_are(files, capsys)
         main(["compare", files[0], "--optimisation", "O3"])
     assert stopped.value.code == 2
     assert "extended" in capsys.readouterr().err
+
+
+def test_a_model_that_differs_and_one_that_is_not_there_end_with_other_exit_codes(files, capsys):
+    sound, faulty = files
+    assert [main(["compare", *pair]) for pair in ((sound, sound), (faulty, sound), ("no.onnx", sound))] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_replay_says_where_it_lies_or_that_there_is_none(files, capsys, tmp_path):
+    sound, faulty = files
+    main(["compare", faulty, sound, "--replay", str(tmp_path / "replay")])
+    assert f"Wrote {tmp_path / 'replay' / 'replay.py'}" in capsys.readouterr().err
+    main(["compare", sound, sound, "--replay", str(tmp_path / "none")])
+    assert "nothing to replay" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

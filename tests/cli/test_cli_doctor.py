@@ -40,8 +40,8 @@ def test_a_sound_batch_is_one_line(names, capsys):
     assert printed.count("\n") == 1
 
 
-def test_a_slip_is_named_with_the_line_that_mends_it_and_the_exit_code_says_that_it_ran(names, capsys):
-    assert main(["doctor", SIGNS, "bgr.npy", *labelled(names)]) == 0
+def test_a_slip_is_named_with_the_line_that_mends_it_and_the_exit_code_says_so(names, capsys):
+    assert main(["doctor", SIGNS, "bgr.npy", *labelled(names)]) == 1
     assert "    x = x[:, ::-1]\n" in capsys.readouterr().out
 
 
@@ -78,5 +78,5 @@ def test_a_preprocessing_given_takes_the_place_of_that_in_the_file(names, capsys
     ],
 )
 def test_what_cannot_be_examined_is_answered_with_a_sentence(names, capsys, words, sentence):
-    assert main(["doctor", SIGNS, *words]) == 1
+    assert main(["doctor", SIGNS, *words]) == 2
     assert sentence in capsys.readouterr().err

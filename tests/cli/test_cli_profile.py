@@ -49,6 +49,6 @@ def test_a_trace_is_written_and_read_back_and_node_data_lies_beside(capsys, tmp_
         (["--dimension", "Q=3"], "No input has a dimension Q"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence_and_exit_code_one(capsys, arguments, message):
-    assert main(["profile", SIGNS, *arguments]) == 1
+def test_what_cannot_be_done_is_a_sentence_and_exit_code_two(capsys, arguments, message):
+    assert main(["profile", SIGNS, *arguments]) == 2
     assert message in capsys.readouterr().err
