@@ -17,6 +17,12 @@ _LONGEST_COMPARED_NAME = 500  # the time of a comparison grows with the product 
 class WorkbenchError(Exception):
     """Parent of every error raised by onnx_workbench."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the user's own frames and the message, and how to see all frames."""
+        from onnx_workbench.core.short_traceback import render
+
+        return render(self)
+
 
 class WorkbenchWarning(UserWarning):
     """Something that was seen to, or left undone, and that the user should know."""
