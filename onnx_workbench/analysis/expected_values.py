@@ -128,6 +128,27 @@ class ExpectedValues:
             return False
         return one is two or (one.operator == two.operator == "getitem" and one.inputs == two.inputs)
 
+    def parts_beside(self, name: str) -> list[str]:
+        """Return the other parts of one value: what else its step writes, or is taken out of the same."""
+        writer = self._writer.get(name)
+        if writer is None:
+            return []
+        steps = [writer]
+        if writer.operator == "getitem":
+            steps = self._readers.get(writer.inputs[0], [])
+        return [part for step in steps for part in step.outputs if self.are_siblings(name, part)]
+
+    def computed_from(self, twins: list[str]) -> list[str]:
+        """Return what one step computes from these, and from nothing else that waits for its twin; parts of it too."""
+        found = [
+            name
+            for step in {step.index: step for twin in twins for step in self._readers.get(twin, [])}.values()
+            if all(read in self.done for read in step.inputs) and set(twins) <= set(step.inputs)
+            for name in step.outputs
+        ]
+        parts = [step for name in found for step in self._readers.get(name, []) if step.operator == "getitem"]
+        return found + [part for step in parts for part in step.outputs]
+
     def way_to(self, name: str, given: Iterable[str]) -> list[Step] | None:
         """Return the steps that compute a value from these, in order; None if they are many, or need more."""
         known = set(given)

@@ -8,11 +8,13 @@ twin is the value with which the steps behind it go on as expected.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_workbench.analysis.choices import choose_alike, indices_beside, is_choice
 from onnx_workbench.analysis.differences import (
     Difference,
     difference,
@@ -207,6 +209,9 @@ class Pairing:
             if close[1].explain(close[0]):
                 self._named_well += 1
                 return (*named, *close)
+        if (indices := indices_beside(origin, outcome, self.twins, self.expected)) is not None:
+            expected = self.expected.held[indices]
+            return (indices, expected, *self._compare(origin, name, outcome, expected, indices))
         found = self._by_contents(origin, name, outcome)
         if found is not None and not (named and self.expected.are_siblings(named[0], found[0])):
             return found
@@ -247,6 +252,9 @@ class Pairing:
         self, origin: Origin, name: str, outcome: Array, expected: Array, twin: str
     ) -> tuple[Difference, Limits]:
         apart = difference(outcome, expected)
+        if is_choice(origin, outcome):
+            alike = not apart.problem and choose_alike(origin, outcome, expected)
+            return replace(apart, largest=0.0) if alike else apart, Limits(0.0)
         found = limits(self.actual, origin, name, outcome, expected, apart, same_kernels=self._same_kernels)
         if not is_float(expected) or (found.explain(apart) and not found.is_doubtful(apart)):
             return apart, found

@@ -1,0 +1,87 @@
+"""Indices of chosen numbers: which indices on the other side go with them, and when other indices choose alike.
+
+Of equal numbers, as half precision makes many, either may be chosen: TopK and ArgMax of two frameworks then write other
+indices, and both are right. What follows a choice can only be judged from one and the same choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_workbench.analysis.differences import is_float
+from onnx_workbench.analysis.expected_values import ExpectedValues
+from onnx_workbench.analysis.rounding import Origin
+
+Array = NDArray[Any]
+
+_CHOOSES = frozenset({"TopK", "ArgMax", "ArgMin"})
+
+
+def is_choice(origin: Origin, outcome: Array) -> bool:
+    """Tell whether these are indices of numbers that the other side has as well: rounding has no part in them."""
+    constants = all(not before.step.inputs for before in origin.unconfirmed.values())
+    return origin.step.operator in _CHOOSES and outcome.dtype.kind in "iu" and constants
+
+
+def indices_beside(
+    origin: Origin, outcome: Array, twins: Mapping[str, str], expected: ExpectedValues
+) -> str | None:
+    """Return the one value that holds the indices of the same choice on the other side; None if it is not plain.
+
+    It goes with a value that has its twin, or one step computes it from the same values: contents tell too little.
+    """
+    if not is_choice(origin, outcome):
+        return None
+    beside = [twins[name] for name in origin.step.outputs if name in twins]
+    read = [twins[name] for name in origin.feeds() if name in twins]
+    names = (expected.parts_beside(beside[0]) if beside else []) or expected.computed_from(read)
+    found = [
+        name
+        for name in names
+        if name not in expected.done
+        and (array := expected.value(name)) is not None
+        and array.dtype.kind in "iu"
+        and array.shape == outcome.shape
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def choose_alike(origin: Origin, outcome: Array, expected: Array) -> bool:
+    """Tell whether indices, though different, choose equal numbers of what the step was fed with."""
+    if (
+        origin.step.operator not in _CHOOSES
+        or outcome.dtype.kind not in "iu"
+        or expected.dtype.kind not in "iu"
+    ):
+        return False
+    if outcome.shape != expected.shape:
+        return False
+    read = [
+        np.asarray(value) for value in origin.fed.values() if isinstance(value, np.ndarray) and value.ndim
+    ]
+    return any(
+        _equal_along(numbers, axis, outcome, expected)
+        for numbers in read
+        if is_float(numbers)
+        for axis in range(numbers.ndim)
+    )
+
+
+def _equal_along(numbers: Array, axis: int, outcome: Array, expected: Array) -> bool:
+    if outcome.ndim == numbers.ndim - 1:
+        outcome, expected = np.expand_dims(outcome, axis), np.expand_dims(expected, axis)
+    if outcome.ndim != numbers.ndim:
+        return False
+    others = [place for place in range(numbers.ndim) if place != axis]
+    if any(outcome.shape[place] != numbers.shape[place] for place in others):
+        return False
+    size = numbers.shape[axis]
+    for indices in (outcome, expected):
+        if indices.size and not (-size <= indices.min() and indices.max() < size):
+            return False
+    chosen = (np.take_along_axis(numbers, indices, axis) for indices in (outcome, expected))
+    return bool(np.array_equal(*chosen))
