@@ -109,7 +109,8 @@ def walk_through(
 
 
 def _failures(verdicts: list[Verdict]) -> int:
-    return len({verdict.step.index for verdict in verdicts if verdict.failed})
+    """Return how many steps are off, or passed for no good reason."""
+    return len({verdict.step.index for verdict in verdicts if verdict.failed or verdict.is_excused})
 
 
 def float_steps(verdicts: list[Verdict]) -> set[int]:

@@ -1,7 +1,8 @@
-"""Indices of chosen numbers: which indices on the other side go with them, and when other indices choose alike.
+"""Choices, as indices or as comparisons: which of the other side goes with one, and when other indices choose alike.
 
-Of equal numbers, as half precision makes many, either may be chosen: TopK and ArgMax of two frameworks then write other
-indices, and both are right. What follows a choice can only be judged from one and the same choice.
+Their contents tell too little to find each other by, and what follows a choice can only be judged from the same choice:
+where it may fall out otherwise, everything behind it may be anything. Of equal numbers, as half precision makes many, either may be chosen: TopK and ArgMax of two frameworks then write other
+indices, and both are right.
 """
 
 from __future__ import annotations
@@ -19,34 +20,47 @@ from onnx_workbench.analysis.rounding import Origin
 Array = NDArray[Any]
 
 _CHOOSES = frozenset({"TopK", "ArgMax", "ArgMin"})
+_COMPARES = {
+    "Greater": {"Greater", "gt"},
+    "GreaterOrEqual": {"GreaterOrEqual", "ge"},
+    "Less": {"Less", "lt"},
+    "LessOrEqual": {"LessOrEqual", "le"},
+    "Equal": {"Equal", "eq"},
+}
+"""Operators of ONNX, and what they are called on either side."""
 
 
 def is_choice(origin: Origin, outcome: Array) -> bool:
-    """Tell whether these are indices of numbers that the other side has as well: rounding has no part in them."""
+    """Tell whether it is a choice among numbers that the other side has as well: rounding has no part in it."""
     constants = all(not before.step.inputs for before in origin.unconfirmed.values())
-    return origin.step.operator in _CHOOSES and outcome.dtype.kind in "iu" and constants
+    indices = origin.step.operator in _CHOOSES and outcome.dtype.kind in "iu"
+    return constants and (indices or (origin.step.operator in _COMPARES and outcome.dtype.kind == "b"))
 
 
-def indices_beside(
+def same_choice(
     origin: Origin, outcome: Array, twins: Mapping[str, str], expected: ExpectedValues
 ) -> str | None:
-    """Return the one value that holds the indices of the same choice on the other side; None if it is not plain.
+    """Return the one value that is the same choice on the other side; None if it is not plain which.
 
-    It goes with a value that has its twin, or one step computes it from the same values: contents tell too little.
+    It goes with a value that has its twin, or one step computes it from the same values.
     """
     if not is_choice(origin, outcome):
         return None
     beside = [twins[name] for name in origin.step.outputs if name in twins]
     read = [twins[name] for name in origin.feeds() if name in twins]
     names = (expected.parts_beside(beside[0]) if beside else []) or expected.computed_from(read)
+    kinds = "b" if outcome.dtype.kind == "b" else "iu"
     found = [
         name
         for name in names
         if name not in expected.done
         and (array := expected.value(name)) is not None
-        and array.dtype.kind in "iu"
+        and array.dtype.kind in kinds
         and array.shape == outcome.shape
     ]
+    if kinds == "b":
+        called = _COMPARES[origin.step.operator]
+        found = [name for name in found if expected.operator_of(name).split(".")[0] in called]
     return found[0] if len(found) == 1 else None
 
 
@@ -83,5 +97,5 @@ def _equal_along(numbers: Array, axis: int, outcome: Array, expected: Array) -> 
     for indices in (outcome, expected):
         if indices.size and not (-size <= indices.min() and indices.max() < size):
             return False
-    chosen = (np.take_along_axis(numbers, indices, axis) for indices in (outcome, expected))
-    return bool(np.array_equal(*chosen))
+    chosen, right = (np.take_along_axis(numbers, indices, axis) for indices in (outcome, expected))
+    return bool(np.array_equal(chosen, right))

@@ -18,6 +18,7 @@ _AHEAD_STEPS = 40
 _AHEAD_BYTES = 96 << 20
 _LONGEST_WAY = 24
 _FEW = 64
+_CASTS = frozenset({"Cast", "_to_copy", "to", "type_as", "convert_element_type"})
 _NUMBERED = re.compile(r"(?:val_|_?to_copy_|onnx::[A-Za-z]+_)?\d+")
 
 
@@ -128,6 +129,11 @@ class ExpectedValues:
             return False
         return one is two or (one.operator == two.operator == "getitem" and one.inputs == two.inputs)
 
+    def operator_of(self, name: str) -> str:
+        """Return what computes a value, in its framework's words; empty for inputs."""
+        writer = self._writer.get(name)
+        return "" if writer is None else writer.operator
+
     def parts_beside(self, name: str) -> list[str]:
         """Return the other parts of one value: what else its step writes, or is taken out of the same."""
         writer = self._writer.get(name)
@@ -148,6 +154,15 @@ class ExpectedValues:
         ]
         parts = [step for name in found for step in self._readers.get(name, []) if step.operator == "getitem"]
         return found + [part for step in parts for part in step.outputs]
+
+    def cast_of(self, name: str, outcome: Array) -> str | None:
+        """Return the value that is the same in the dtype of another; None if there is none."""
+        casts = [step for step in self._readers.get(name, []) if step.operator in _CASTS]
+        for cast in (out for step in casts for out in step.outputs if out not in self.done):
+            array = self.value(cast)
+            if array is not None and array.dtype == outcome.dtype and array.shape == outcome.shape:
+                return cast
+        return None
 
     def way_to(self, name: str, given: Iterable[str]) -> list[Step] | None:
         """Return the steps that compute a value from these, in order; None if they are many, or need more."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.choices import choose_alike, indices_beside, is_choice
+from onnx_workbench.analysis.choices import choose_alike, is_choice, same_choice
 from onnx_workbench.analysis.differences import (
     Difference,
     difference,
@@ -209,9 +209,11 @@ class Pairing:
             if close[1].explain(close[0]):
                 self._named_well += 1
                 return (*named, *close)
-        if (indices := indices_beside(origin, outcome, self.twins, self.expected)) is not None:
-            expected = self.expected.held[indices]
-            return (indices, expected, *self._compare(origin, name, outcome, expected, indices))
+        if (choice := same_choice(origin, outcome, self.twins, self.expected)) is not None:
+            expected = self.expected.held[choice]
+            return (choice, expected, *self._compare(origin, name, outcome, expected, choice))
+        if name not in self._outputs and (found := self._unchanged(origin, name, outcome)) is not None:
+            return found
         found = self._by_contents(origin, name, outcome)
         if found is not None and not (named and self.expected.are_siblings(named[0], found[0])):
             return found
@@ -288,6 +290,19 @@ class Pairing:
             if next(steps, self) is self:
                 return None
 
+    def _unchanged(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
+        """Return the twin of what a cast leaves as it is, number by number, though another value may be equal as well."""
+        if origin.step.operator != "Cast" or origin.unconfirmed or not origin.fed or not is_float(outcome):
+            return None
+        ((source, value),) = origin.fed.items()
+        expected = self.actual.array(value)
+        if source not in self.twins or expected is None or not is_float(expected):
+            return None
+        if not np.array_equal(outcome, expected):
+            return None
+        twin = self.expected.cast_of(self.twins[source], outcome) or self.twins[source]
+        return (twin, expected, *self._compare(origin, name, outcome, expected, twin))
+
     def _through_casts(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
         """Return what was cast, and cast again: casts that only one side has must leave it as it is."""
         if origin.step.operator != "Cast":
@@ -317,7 +332,7 @@ class Pairing:
         if expected is None:
             return None
         apart, threshold = self._compare(origin, name, outcome, expected, twin)
-        if not threshold.explain(apart) or len(origin.steps()) > _LONGEST_WAY:
+        if not threshold.explain(apart) or threshold.excuse(apart) or len(origin.steps()) > _LONGEST_WAY:
             self.lost |= {step.index for step in origin.steps()}
         return twin, expected, apart, threshold
 

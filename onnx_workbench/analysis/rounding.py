@@ -25,6 +25,7 @@ HALF = 1e-5
 _MEAN_UNITS = 1.0
 _DRAWS = 2
 _SELDOM_UNITS = 0.25
+_ANYTHING = 0.25
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ class Limits:
     units: float = math.inf
     same_kernels: bool = True
     seldom: float = math.inf
+    without_noise: float = math.inf
+    """The share of the scale that rounding explains where nothing amplifies it."""
 
     def widened(self, behind: Difference, scale: float) -> Limits:
         """Return the limits where the other side rounds on its way too."""
@@ -206,6 +209,10 @@ class Limits:
         if found.problem or found.relative > self.relative:
             return False
         return not (self.same_kernels and found.units > self.units)
+
+    def excuse(self, found: Difference) -> bool:
+        """Tell whether a difference passes only because rounding may turn the value into nearly anything."""
+        return self.explain(found) and self.relative > _ANYTHING and found.relative > self.without_noise
 
     def is_doubtful(self, found: Difference) -> bool:
         """Tell whether rounding explains a difference, but would seldom make it."""
@@ -225,7 +232,7 @@ def limits(
     """Return what rounding explains; the noise is measured only where the plain limits are passed."""
     ways = len(origin.steps())
     share = plain_limit(run, origin, outcome, expected)
-    plain = Limits(share, _MEAN_UNITS * ways, same_kernels, seldom=_SELDOM_UNITS * ways)
+    plain = Limits(share, _MEAN_UNITS * ways, same_kernels, seldom=_SELDOM_UNITS * ways, without_noise=share)
     if found.problem or plain.explain(found):
         return plain
     moved = noise(run, origin, name, outcome, max(epsilon(outcome.dtype), epsilon(expected.dtype)))

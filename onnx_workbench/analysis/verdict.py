@@ -41,6 +41,16 @@ class Verdict:
         return self.own is not None and self.limits is not None and not self.limits.explain(self.own)
 
     @property
+    def is_excused(self) -> bool:
+        """Whether it passes only because rounding before a choice may turn the value into nearly anything."""
+        return (
+            not self.failed
+            and self.own is not None
+            and self.limits is not None
+            and self.limits.excuse(self.own)
+        )
+
+    @property
     def fails_by_units(self) -> bool:
         """Whether it fails by units in the last place alone, which prove something between runs of the same kernels."""
         own, found = self.own, self.limits

@@ -61,3 +61,33 @@ def test_choosing_the_smallest_instead_is_no_choice_among_equals(dynamo, alone):
         node.attribute.extend([*kept, onnx.helper.make_attribute("largest", 0)])
     found = ow.compare(proto, module, x.numpy())
     assert [blame.key for blame in found.blamed] == [node.output[0]], found
+
+
+class Routed(nn.Module):
+    """Of three branches, for each row the one with the largest weight: a hair decides which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router, self.norm = nn.Linear(12, 3), nn.LayerNorm(12)
+        self.branches = nn.ModuleList(nn.Linear(12, 12) for _ in range(3))
+
+    def forward(self, x):
+        weights = torch.softmax(self.router(x), -1)
+        largest = torch.where(weights >= weights.amax(-1, keepdim=True), weights, torch.zeros_like(weights))
+        weights = largest / (largest.sum(-1, keepdim=True) + 1e-3)
+        return self.norm(
+            x + sum(weights[..., i : i + 1] * branch(x) for i, branch in enumerate(self.branches))
+        )
+
+
+@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "torchscript"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=["float32", "float16"])
+def test_a_fault_before_a_comparison_that_a_hair_decides_is_seen(dynamo, dtype):
+    torch.manual_seed(3)
+    module, x = Routed().eval().to(dtype), torch.randn(2, 5, 12).to(dtype)
+    proto = exported(module, x, dynamo=dynamo)
+    assert ow.compare(proto, module, x.numpy()).passed
+    node = next(node for node in proto.graph.node if node.op_type == "Softmax")
+    node.op_type = "LogSoftmax"
+    found = ow.compare(proto, module, x.numpy())
+    assert [blame.key for blame in found.blamed] == [node.output[0]], found
