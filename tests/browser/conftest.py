@@ -35,17 +35,20 @@ import os
 import secrets
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from jupyter_process import Server, running_jupyter
+from patience import PATIENCE_S, WHOLE_TEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+HERE = Path(__file__).parent
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Lab:
         nbformat.write(notebook, path)
         return path
 
-    def open_notebook(self, name: str, *, timeout: float = 60) -> None:
+    def open_notebook(self, name: str, *, timeout: float = 150) -> None:
         workspace = secrets.token_hex(4)
         self.page.goto(self.server.url(f"lab/workspaces/{workspace}/tree/{name}"))
         self.page.wait_for_function(
@@ -81,7 +84,7 @@ class Lab:
         )
         self.wait_for_idle(timeout=timeout)
 
-    def run_all(self, *, timeout: float = 120) -> None:
+    def run_all(self, *, timeout: float = 150) -> None:
         # The command's own promise is not awaited in the page: Playwright has no time limit for that.
         self._evaluate(
             "async widget => { window.runsOnTest = 'running';"
@@ -91,7 +94,7 @@ class Lab:
         self.page.wait_for_function("window.runsOnTest !== 'running'", timeout=timeout * 1000)
         self.wait_for_idle(timeout=timeout)
 
-    def wait_for_idle(self, *, timeout: float = 60) -> None:
+    def wait_for_idle(self, *, timeout: float = 150) -> None:
         self.page.wait_for_function(
             "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
             timeout=timeout * 1000,
@@ -167,6 +170,13 @@ def _unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test here time for a machine several times slower than that of whoever wrote it."""
+    for item in items:
+        if item.path.parent == HERE and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(WHOLE_TEST_S))
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_jupyter("jupyterlab", tmp_path_factory.mktemp("lab")) as server:
@@ -194,6 +204,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def lab(browser: Browser, server: Server) -> Iterator[Lab]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_S * 1000)
     # Logging in here keeps the token out of every address that the tests open later.
     context.request.get(server.url(f"lab?token={server.token}"))
     window = Lab(context.new_page(), server)

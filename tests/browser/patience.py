@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Seen = TypeVar("Seen")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+WHOLE_TEST_S = 400.0  # for one test with all that it waits for
 
 
 def becomes(page: Page, look: Callable[[], Seen], expected: Seen) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -19,6 +21,7 @@ def saved_page(browser: Browser, folder: Path, shown: GraphView) -> Iterator[Pag
     """Open a graph as a page; a request that leaves it, or an error in the console, fails."""
     path = shown.save(folder / "graph.html")
     page = browser.new_page(viewport={"width": 1000, "height": 640})
+    page.set_default_timeout(PATIENCE_S * 1000)
     requests: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

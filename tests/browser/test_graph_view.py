@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from patience import becomes, rests
+from saved_pages import saved_page
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,7 @@ def test_large_graphs_are_drawn_and_answer_a_click(lab, count, surface):
     graph.wait_for()
     assert graph.get_attribute("data-surface") == surface
     assert graph.get_attribute("data-nodes") == str(count + 2)
-    stage = graph.locator(".ow-stage").bounding_box()
+    stage = rests(lab.page, graph.locator(".ow-stage").bounding_box)
     lab.page.mouse.click(stage["x"] + stage["width"] / 2, stage["y"] + 50)
     graph.locator(".ow-panel h3").wait_for()
 
@@ -104,7 +105,7 @@ def test_the_keyboard_walks_along_edges_searches_and_zooms(lab):
     lab.page.keyboard.press("ArrowUp")
     live.filter(has_text="Conv").wait_for(state="attached")
     world = graph.locator(".ow-surface > g")
-    before = world.get_attribute("transform")
+    before = rests(lab.page, lambda: world.get_attribute("transform"))
     lab.page.keyboard.press("+")
     lab.page.wait_for_function(
         "([w, t]) => w.getAttribute('transform') !== t", arg=[world.element_handle(), before]
@@ -126,7 +127,7 @@ def test_a_narrower_window_keeps_the_graph_in_sight(lab):
     lab.page.set_viewport_size({"width": 900, "height": 900})
     lab.page.wait_for_function("document.querySelector('.ow-stage').clientWidth < 600")
     assert distance_from_the_middle(graph) < 40
-    stage = graph.locator(".ow-stage").bounding_box()
+    stage = rests(lab.page, graph.locator(".ow-stage").bounding_box)
     drag(lab, stage, 60)
     assert 20 < distance_from_the_middle(graph) < 100
     lab.page.set_viewport_size({"width": 1280, "height": 900})
@@ -164,11 +165,14 @@ def test_the_wheel_belongs_to_the_notebook_until_the_graph_has_the_focus(lab):
     graph = run(lab, "wheel.ipynb", "view(small())").first
     graph.wait_for()
     world, stage = graph.locator(".ow-surface > g"), graph.locator(".ow-stage")
-    before = world.get_attribute("transform")
+    before = rests(lab.page, lambda: world.get_attribute("transform"))
+    lab.page.evaluate(
+        "window.wheels = 0; window.addEventListener('wheel', () => window.wheels++, { capture: true })"
+    )
     stage.hover(position={"x": 60, "y": 200})
     lab.page.mouse.wheel(0, 40)
-    lab.page.wait_for_timeout(200)
-    assert world.get_attribute("transform") == before
+    lab.page.wait_for_function("window.wheels > 0")
+    assert rests(lab.page, lambda: world.get_attribute("transform")) == before
     stage.focus()
     stage.hover(position={"x": 60, "y": 200})
     lab.page.mouse.wheel(0, -40)
@@ -181,12 +185,16 @@ def test_an_overlay_repaints_without_moving_anything(lab):
     graph = run(lab, "overlay.ipynb", "shown = view(small()); shown").first
     graph.wait_for()
     box, world = graph.locator("[data-node='2']"), graph.locator(".ow-surface > g")
-    places = (box.get_attribute("transform"), world.get_attribute("transform"))
+
+    def where():
+        return box.get_attribute("transform"), world.get_attribute("transform")
+
+    places = rests(lab.page, where)
     lab.kernel("shown.overlay({'c': 1.0, 'r': 9.0}, label='milliseconds')")
     graph.locator(".ow-legend", has_text="milliseconds").wait_for()
     rect = box.locator("rect")
     becomes(lab.page, lambda: rect.evaluate("rect => getComputedStyle(rect).fill"), "rgb(111, 23, 32)")
-    assert (box.get_attribute("transform"), world.get_attribute("transform")) == places
+    assert rests(lab.page, where) == places
 
 
 def test_a_selection_from_python_is_shown(lab):
@@ -199,18 +207,10 @@ def test_a_selection_from_python_is_shown(lab):
 def test_the_saved_page_works_without_jupyter_and_without_network(browser, tmp_path):
     namespace: dict[str, Any] = {}
     exec(SMALL, namespace)
-    path = namespace["view"](namespace["small"](HOSTILE)).save(tmp_path / "graph.html")
-    page = browser.new_page()
-    requests, problems = [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(path.as_uri())
-    page.locator(".ow-graph[data-ready=true]").wait_for()
-    page.locator("[data-node='2']").click()
-    page.locator(".ow-panel").get_by_text(HOSTILE).first.wait_for()
-    assert (requests, problems) == ([path.as_uri()], [])
-    page.close()
+    with saved_page(browser, tmp_path, namespace["view"](namespace["small"](HOSTILE))) as page:
+        page.locator("[data-node='2']").click()
+        page.locator(".ow-panel").get_by_text(HOSTILE).first.wait_for()
+        assert page.locator("img").count() == 0
 
 
 def test_an_executed_notebook_shows_its_graph_when_opened_without_running_anything(lab, server):

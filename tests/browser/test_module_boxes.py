@@ -59,14 +59,14 @@ def test_a_large_graph_begins_closed_and_a_click_opens_a_module_where_it_was(lab
     box = graph.locator("[data-node='2']")
     assert box.get_attribute("aria-expanded") == "false"
     before = rests(lab.page, box.bounding_box)
-    sign = box.locator(".ow-sign").bounding_box()
+    sign = rests(lab.page, box.locator(".ow-sign").bounding_box)
     lab.page.mouse.click(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
     boxes_become(graph, 43)
     becomes(lab.page, lambda: titles(graph)[1:5], ["block0", "first", "second", "block2"])
     first = rests(lab.page, graph.locator("[data-node='2']").bounding_box)
     assert abs(first["y"] - before["y"]) < 3
     tab = graph.locator(".ow-tab", has_text=re.compile(r"^− block1$"))
-    place = tab.bounding_box()
+    place = rests(lab.page, tab.bounding_box)
     lab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     boxes_become(graph, 42)
     becomes(lab.page, lambda: titles(graph)[1:4], ["block0", "block1", "block2"])

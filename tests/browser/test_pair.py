@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from patience import rests
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +30,7 @@ def test_a_click_selects_the_counterpart_and_n_goes_to_the_next_difference(lab):
     assert lab.errors() == []
     graphs = lab.page.locator(".ow-graph[data-ready=true]")
     graphs.nth(1).wait_for()
-    boxes = [graphs.nth(i).bounding_box() for i in (0, 1)]
+    boxes = rests(lab.page, lambda: [graphs.nth(i).bounding_box() for i in (0, 1)])
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     graphs.nth(0).locator("[data-node='2']").click()

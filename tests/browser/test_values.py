@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from patience import becomes
+from patience import becomes, rests
 from saved_pages import saved_page
 from tiny_models import convnet, random_weights
 
@@ -67,7 +67,9 @@ def test_a_click_shows_channels_and_the_reader_walks_through_them(lab, graph):
     )
     value.get_by_role("button", name="›").click()
     value.get_by_text("channels 64 to 69 of 70").wait_for()
-    box = value.locator(".ow-tiles").bounding_box()
+    # The picture of the next channels has its size only when it is decoded.
+    lab.page.wait_for_function("document.querySelector('.ow-value .ow-tiles').naturalWidth > 0")
+    box = rests(lab.page, value.locator(".ow-tiles").bounding_box)
     lab.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.25)
     value.get_by_text("channel 65 of 70, each 6 × 6").wait_for()
     assert lab.console_errors == []
