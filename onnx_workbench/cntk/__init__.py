@@ -18,6 +18,8 @@ from onnx_workbench.cntk import (
     metrics,
     misc,
     random,
+    sample_installer,
+    tensor,
     train,
     value_types,
     variables,
@@ -37,10 +39,16 @@ from onnx_workbench.cntk.device import *
 from onnx_workbench.cntk.initializer import *
 from onnx_workbench.cntk.install import install
 from onnx_workbench.cntk.learners import *
+from onnx_workbench.cntk.internal import utils
+from onnx_workbench.cntk.internal.sanitize import *
+from onnx_workbench.cntk.internal.utils import get_data_type
+from onnx_workbench.cntk.io import MinibatchData
+from onnx_workbench.cntk.io.minibatch_source import INFINITELY_REPEAT
 from onnx_workbench.cntk.logging.graph import plot
 from onnx_workbench.cntk.ops import *
 from onnx_workbench.cntk.ops import sequence
 from onnx_workbench.cntk.train import *
+from onnx_workbench.cntk.train import distributed, trainer
 from onnx_workbench.cntk.variables import Constant, Parameter, Record, Variable
 
 InferredDimension, FreeDimension = value_types.INFERRED, value_types.FREE

@@ -118,6 +118,11 @@ class Axis:
         return Axis(f"{name}{number or ''}")
 
     @staticmethod
+    def end_static_axis() -> Axis:
+        """Return what stands for the place behind the last axis in CNTK's files: the one before the first here."""
+        return Axis(_NEW_LEADING)
+
+    @staticmethod
     def new_leading_axis() -> Axis:
         """Return what stands for the place before the first axis."""
         return Axis(_NEW_LEADING)

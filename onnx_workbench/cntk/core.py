@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.cntk.device import DeviceDescriptor, cpu
-from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
+from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValueError
 from onnx_workbench.cntk.value_types import dtype_of, shape_of
 from onnx_workbench.cntk.variables import Variable
 
@@ -106,6 +106,28 @@ class NDArrayView:
         """Return the numbers."""
         return self._array
 
+    def deep_clone(self, device: Any = None, read_only: bool = False) -> NDArrayView:
+        """Return a copy with numbers of its own."""
+        copy = NDArrayView.from_dense(self._array, read_only=read_only)
+        copy.is_sparse = self.is_sparse
+        return copy
+
+    def alias(self, read_only: bool = False) -> NDArrayView:
+        """Return another view of the same numbers."""
+        view = NDArrayView.from_dense(self._array, read_only=read_only, borrow=True)
+        view.is_sparse = self.is_sparse
+        return view
+
+    def copy_from(self, source: NDArrayView) -> None:
+        """Take the numbers of another view of the same shape."""
+        if source.shape != self.shape:
+            raise CntkValueError(
+                f"NDArrayView.copy_from: the source has the shape {source.shape}; expected {self.shape}."
+            )
+        if self.is_read_only:
+            raise CntkRuntimeError("NDArrayView.copy_from: this view can only be read.")
+        self._array[...] = source._array
+
     def slice_view(self, start_offset: Any, extent: Any, read_only: bool = True) -> NDArrayView:
         """Return a part; axes in front that the extent does not have are left out, at their offset."""
         spare = len(start_offset) - len(extent)
@@ -127,6 +149,7 @@ class Value:
 
     def __init__(self, batch: Any, seq_starts: Any = None, device: Any = None) -> None:
         self._sequences: list[NDArray[Any]] | None = None
+        self._starts: list[bool] = []
         if isinstance(batch, list):
             self._sequences = [_plain(one) for one in batch]
             self._data = _padded(self._sequences)
@@ -163,6 +186,7 @@ class Value:
                 "a list instead"
             )
         value = Value(batch_of(var, data))
+        value._starts = list(seq_starts or [])
         value.is_sparse = _is_sparse(data) or (isinstance(data, list) and bool(data) and _is_sparse(data[0]))
         return value
 
@@ -205,6 +229,8 @@ class Value:
         for row, sequence in zip(mask, self._sequences, strict=True):
             row[: len(sequence)] = 1
             row[:1] = 2
+        if self._starts:
+            mask[[not start for start in self._starts], 0] = 1
         return mask
 
     @property

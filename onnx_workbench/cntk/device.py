@@ -34,6 +34,39 @@ class DeviceDescriptor:
         """Return its kind."""
         return self.kind
 
+    @staticmethod
+    def cpu_device() -> DeviceDescriptor:
+        """Return the CPU."""
+        return cpu()
+
+    @staticmethod
+    def gpu_device(device_id: int) -> DeviceDescriptor:
+        """Return a GPU; computing stays on the CPU."""
+        return gpu(device_id)
+
+    @staticmethod
+    def all_devices() -> tuple[DeviceDescriptor, ...]:
+        """Return the devices that there are."""
+        return all_devices()
+
+    @staticmethod
+    def use_default_device() -> DeviceDescriptor:
+        """Return the device in use."""
+        return use_default_device()
+
+    @staticmethod
+    def try_set_default_device(new_default_device: Any, acquire_device_lock: bool = False) -> bool:
+        """Tell whether a device can be used: only the CPU can."""
+        return try_set_default_device(new_default_device, acquire_device_lock)
+
+    @staticmethod
+    def set_excluded_devices(excluded: Any) -> None:
+        """Accept devices that are not to be used."""
+
+    def is_locked(self) -> bool:
+        """Tell that nobody holds it."""
+        return False
+
     def __str__(self) -> str:
         return f"GPU[{self.number}]" if self.kind == DeviceKind.GPU else "CPU"
 

@@ -14,10 +14,21 @@ from types import ModuleType
 from onnx_workbench.core.errors import WorkbenchWarning
 
 _OURS, _THEIRS = "onnx_workbench.cntk", "cntk"
+_BINDINGS = {"_cntk_py": f"{_OURS}.cntk_py", "cntk._cntk_py": f"{_OURS}.cntk_py"}
+"""Names under which scripts import CNTK's C++ bindings directly."""
+
+
+def _ours(fullname: str) -> str | None:
+    """Return what answers for a name of CNTK's; None for other names."""
+    if fullname in _BINDINGS:
+        return _BINDINGS[fullname]
+    if fullname == _THEIRS or fullname.startswith(f"{_THEIRS}."):
+        return _OURS + fullname.removeprefix(_THEIRS)
+    return None
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Answers for `cntk` and what is below it with the module of the same place here."""
+    """Answers for `cntk`, what is below it and `_cntk_py` with the module of the same place here."""
 
     def find_spec(
         self,
@@ -25,10 +36,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != _THEIRS and not fullname.startswith(f"{_THEIRS}."):
+        name = _ours(fullname)
+        if name is None:
             return None
         try:
-            found = importlib.util.find_spec(_OURS + fullname.removeprefix(_THEIRS))
+            found = importlib.util.find_spec(name)
         except ModuleNotFoundError:
             return None
         if found is None:
@@ -39,7 +51,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Return our module itself, so that classes are the same under both names."""
-        module = importlib.import_module(_OURS + spec.name.removeprefix(_THEIRS))
+        module = importlib.import_module(_ours(spec.name) or spec.name)
         self._kept = getattr(self, "_kept", {})
         self._kept[spec.name] = (module.__spec__, module.__loader__)
         return module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,8 @@ from onnx_workbench.cntk.graph import edits
 from onnx_workbench.cntk.native.as_onnx import to_onnx
 from onnx_workbench.cntk.native.form import native_graph
 from onnx_workbench.cntk.native.graph import NativeGraph, Primitive
+from onnx_workbench.cntk.threads import threads_of_sessions
 from onnx_workbench.cntk.variables import Constant, Parameter, Variable
-from onnx_workbench.runtime.backends import default_threads
 
 
 @dataclass
@@ -138,12 +137,6 @@ def _parts_lengths(primitive: Primitive) -> bool:
     return primitive.operator == "ToSequenceOp" and len(primitive.inputs) > 1
 
 
-def _threads() -> int:
-    """Return how many threads compute: as many as OMP_NUM_THREADS says, as in CNTK, or as the hub allows."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() else default_threads()
-
-
 def _runner(model: Any, shared: dict[str, Array]) -> Any:
     """Return what runs a model: onnxruntime, or where it has no kernel for a dtype, ONNX's reference evaluator.
 
@@ -155,7 +148,7 @@ def _runner(model: Any, shared: dict[str, Array]) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = threads_of_sessions()
     names = [tensor.name for tensor in model.graph.initializer if tensor.name in shared]
     if names:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(shared[name]) for name in names]

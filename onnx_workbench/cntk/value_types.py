@@ -31,6 +31,13 @@ _DTYPES: dict[Any, type] = {
     np.int16: np.int16,
     "int8": np.int8,
     "int16": np.int16,
+    int: np.float32,
+    # CNTK's own numbers of its types
+    1: np.float32,
+    2: np.float64,
+    4: np.float16,
+    5: np.int8,
+    6: np.int16,
 }
 
 
@@ -59,6 +66,8 @@ def dtype_of(dtype: Any) -> Any:
     CntkValueError
         For a dtype that CNTK does not have.
     """
+    if isinstance(dtype, np.dtype) and dtype in {np.dtype(np.int32), np.dtype(np.int64)}:
+        return np.float32  # as in CNTK, for what has the dtype of an array
     try:
         found = _DTYPES.get(dtype) or _DTYPES.get(np.dtype(dtype).type)
     except TypeError:

@@ -10,6 +10,7 @@ __all__ = [
     "force_deterministic",
     "set_checked_mode",
     "set_computation_network_trace_level",
+    "set_node_timing",
 ]
 
 
@@ -19,6 +20,10 @@ def set_checked_mode(enable: bool) -> None:
 
 def set_computation_network_trace_level(level: Any) -> None:
     """Accept a level of messages that are not written."""
+
+
+def set_node_timing(enable: bool) -> None:
+    """Accept: times of nodes are measured by `onnx_workbench.profile`, of the model saved as ONNX."""
 
 
 def force_deterministic(seed: int) -> None:

@@ -22,6 +22,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_CODES = {np.float32: 1, np.float64: 2, np.float16: 4, np.int8: 5, np.int16: 6}
+
+
 def typemap(function: Any) -> Any:
     """Return the function: CNTK's decorator for results of its C++ part, of which there is none here."""
     return function
@@ -46,7 +49,12 @@ def sanitize_precision(precision: Any) -> Any:
     return dtype_of(precision)
 
 
-sanitize_dtype_numpy = sanitize_dtype_cntk = sanitize_precision
+sanitize_dtype_numpy = sanitize_precision
+
+
+def sanitize_dtype_cntk(dtype: Any) -> int:
+    """Return CNTK's number of a dtype."""
+    return _CODES[dtype_of(dtype)]
 
 
 def sanitize_shape(shape: Any) -> tuple[int, ...]:
@@ -84,12 +92,12 @@ def sanitize_axis_list(axes: Any) -> list[Axis]:
 
 
 def sanitize_dynamic_axes(axes: Any) -> tuple[Axis, ...]:
-    """Return dynamic axes as a tuple."""
+    """Return dynamic axes as a tuple, in the order of CNTK's C++ part: the last one first."""
     found = axes if isinstance(axes, list | tuple) else (axes,)
     for axis in found:
         if not isinstance(axis, Axis):
             raise CntkTypeError(f"axis type expected, but got {type(axis).__name__}")
-    return tuple(found)
+    return tuple(reversed(found))
 
 
 def sanitize_2d_number(value: Any) -> tuple[Any, Any]:
@@ -113,7 +121,7 @@ def sanitize_range(value: Any) -> tuple[Any, Any]:
 
 
 def sanitize_permutation(perm: Any) -> list[int]:
-    """Return a permutation counted from the front.
+    """Return a permutation as CNTK's C++ part has it: axes counted from the last, the last one first.
 
     Raises
     ------
@@ -124,7 +132,7 @@ def sanitize_permutation(perm: Any) -> list[int]:
     found = [index % len(order) for index in order] if order else []
     if sorted(found) != list(range(len(order))):
         raise CntkValueError(f"duplicate or out of bounds axis in permutation {tuple(perm)}")
-    return found
+    return [len(found) - 1 - index for index in reversed(found)]
 
 
 def sanitize_function(arg: Any) -> Any:

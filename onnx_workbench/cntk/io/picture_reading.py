@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,14 @@ class PictureDeserializer(Deserializer):
                 f"color(...); got {transforms!r}."
             )
         return list(transforms)
+
+    def described(self, transform: Callable[[Transform], dict[str, Any]]) -> dict[str, Any]:
+        """Return what it is told, in CNTK's words; those for a transform are given."""
+        steps = [*map(transform, self._transforms), {"type": "Transpose"}]
+        fields: dict[str, Any] = {str(self._picture): {"transforms": steps}}
+        if self._label is not None:
+            fields[self._label] = {"labelDim": self._classes}
+        return {"type": self.name, "file": str(self.filename), "input": fields}
 
     def open(self) -> None:
         """Read the list."""

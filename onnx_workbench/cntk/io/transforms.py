@@ -77,6 +77,10 @@ class Crop(Transform):
     def _sides(self, rows: int, columns: int, draws: Draws) -> tuple[int, int]:
         if all(self.size):
             return min(self.size[0], columns), min(self.size[1], rows)
+        if any(self.side) and any(self.area):
+            raise CntkRuntimeError(
+                "sideRatio and areaRatio cannot be specified simultaneously: give one of them."
+            )
         if not any(self.side) and not any(self.area):
             return columns, rows
         for _ in range(_ATTEMPTS):
@@ -236,10 +240,6 @@ def crop(
     for name, ends, given in (("sideRatio", side, side_ratio), ("areaRatio", area, area_ratio)):
         if any(ends) and not (0 < ends[0] <= ends[1] <= 1):
             raise CntkRuntimeError(f"Invalid {name} value, must be > 0 and <= 1; got {given!r}.")
-    if any(side) and any(area):
-        raise CntkRuntimeError(
-            "sideRatio and areaRatio cannot be specified simultaneously: give one of them."
-        )
     if aspect[0] <= 0:
         raise CntkRuntimeError(f"Invalid aspectRatio value, must be > 0; got {aspect_ratio!r}.")
     return Crop(kind, (int(size[0]), int(size[1])), side, area, aspect, jitter == "uniratio")

@@ -8,6 +8,8 @@ import numpy as np
 
 from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkValueError
+from onnx_workbench.cntk.losses.hierarchical_softmax import hierarchical_softmax_layer
+from onnx_workbench.cntk.losses.lattices import lattice_sequence_with_softmax
 from onnx_workbench.cntk.losses.noise_contrast import nce_loss
 from onnx_workbench.cntk.ops.elementwise import element_times, log, minus, negate, plus
 from onnx_workbench.cntk.ops.functions import Function
@@ -18,7 +20,8 @@ from onnx_workbench.cntk.variables import Constant
 
 __all__ = [
     "binary_cross_entropy", "cosine_distance", "cosine_distance_with_negative_samples", "cross_entropy_with_softmax",
-    "fmeasure", "lambda_rank", "nce_loss", "squared_error", "weighted_binary_cross_entropy",
+    "fmeasure", "hierarchical_softmax_layer", "lambda_rank", "lattice_sequence_with_softmax", "nce_loss",
+    "squared_error", "weighted_binary_cross_entropy",
 ]  # fmt: skip
 
 _SMALL, _ABOVE_ONE = float(np.float32(1e-6)), float(np.float32(1 + 1e-6))

@@ -8,7 +8,9 @@ from onnx_workbench.cntk.losses import (
     cosine_distance_with_negative_samples,
     cross_entropy_with_softmax,
     fmeasure,
+    hierarchical_softmax_layer,
     lambda_rank,
+    lattice_sequence_with_softmax,
     nce_loss,
     squared_error,
     weighted_binary_cross_entropy,
@@ -21,6 +23,7 @@ from onnx_workbench.cntk.ops.elementwise import *
 from onnx_workbench.cntk.ops.functions import *
 from onnx_workbench.cntk.ops.inputs import *
 from onnx_workbench.cntk.ops.neural import *
+from onnx_workbench.cntk.ops.not_here import *
 from onnx_workbench.cntk.ops.reductions import *
 from onnx_workbench.cntk.ops.reshaping import *
 from onnx_workbench.cntk.ops.rnn_stacks import optimized_rnnstack
