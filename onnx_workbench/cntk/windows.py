@@ -123,7 +123,9 @@ def convolution_shape(function: Any) -> Shape:
                 else ""
             )
         )
-    if max(len(attributes["strides"]), len(attributes["autoPadding"])) > x.rank:
+    if max(len(attributes["strides"]), len(attributes["autoPadding"])) > x.rank + int(
+        attributes["sequential"]
+    ):
         raise CntkValueError(
             f"Convolution: strides {attributes['strides']} and auto_padding {attributes['autoPadding']} must have one "
             f"value, or as many as the operand '{x}' has axes."

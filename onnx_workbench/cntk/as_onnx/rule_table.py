@@ -11,6 +11,7 @@ from onnx_workbench.cntk.as_onnx.rules import RULES
 from onnx_workbench.cntk.as_onnx.sequences import SEQUENCE_RULES
 from onnx_workbench.cntk.as_onnx.shape_rules import SHAPE_RULES
 from onnx_workbench.cntk.as_onnx.step_rules import STEP_RULES, with_dynamic_axes
+from onnx_workbench.cntk.as_onnx.step_windows import along_steps_too, lengths_after
 from onnx_workbench.cntk.as_onnx.windows import WINDOW_RULES, by_sample
 
 ALL_RULES: dict[str, Rule] = {
@@ -23,6 +24,8 @@ ALL_RULES: dict[str, Rule] = {
     **RANDOM_RULES,
     "CosDistanceWithNegativeSamples": with_negative_samples,
     "LabelsToGraph": same,
+    "Convolution": along_steps_too(WINDOW_RULES["Convolution"]),
+    "ConvolutionSequenceShape": lengths_after,
     "BatchNormalization": by_sample(exact_normalization(RULES["BatchNormalization"])),
     "Pad": with_symmetric_padding(SHAPE_RULES["Pad"]),
     "ReduceElements": with_dynamic_axes(RULES["ReduceElements"]),

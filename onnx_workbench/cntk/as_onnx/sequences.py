@@ -256,7 +256,7 @@ def _scan(
 
 _OF_STEPS = {
     *DELAYS, "Where", "ReconcileDynamicAxis", "UnpackSequenceOp", "ToSequenceOp", "ToSequenceLikeOp",
-    "CosDistanceWithNegativeSamples",
+    "CosDistanceWithNegativeSamples", "WhereOften",
 }  # fmt: skip
 
 
@@ -266,6 +266,8 @@ def is_about_sequences(primitive: Primitive) -> bool:
         return True
     if primitive.operator.startswith(PREFIX):  # of a model that had them when it was imported
         return bool(primitive.attributes.get("ofSteps"))
+    if primitive.operator == "Convolution":
+        return primitive.attributes.get("sequential") is True
     return primitive.operator == "ReduceElements" and any(
         axis.index == DYNAMIC_AXIS for axis in axes_of(primitive)
     )

@@ -60,6 +60,24 @@ def _where(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[E
     return [Emitted(places, (), 2, flags.dtype)]
 
 
+def _where_often(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Return the numbers of steps that count the same number of times each, as often as they count."""
+    x, factor = inputs[0], number(primitive, "factor", 1.0)
+    if x.axes != 2:
+        raise refuse(primitive, "its operand is no sequence.")
+    code, double = int(helper.np_dtype_to_tensor_dtype(x.dtype)), np.dtype(np.float64)
+    steps = emit.node("Cast", [emit.node("Shape", [x], start=1, end=2)], to=TensorProto.DOUBLE)
+    count = emit.node("Ceil", [emit.node("Mul", [steps, emit.scalar(factor, double)])])
+    whole = emit.node("Cast", [count], to=TensorProto.INT64)
+    last = emit.node("Squeeze", [whole, emit.numbers([0])])
+    places = emit.node("Range", [emit.array(np.array(0)), last, emit.array(np.array(1))])
+    row = emit.node("Cast", [places], to=TensorProto.DOUBLE)
+    taken = emit.node("Floor", [emit.node("Div", [row, emit.scalar(factor, double)])])
+    shape = emit.node("Concat", [emit.node("Shape", [x], start=0, end=1), whole], axis=0)
+    found = emit.node("Expand", [emit.node("Cast", [taken], to=code), shape])
+    return [Emitted(found, (), 2, x.dtype)]
+
+
 def _index(emit: Emitter, value: Emitted) -> str:
     number = emit.node("Cast", [value], to=TensorProto.INT64)
     return emit.node("Unsqueeze", [number, emit.numbers([-1])])
@@ -91,12 +109,16 @@ def _scatter_packed(emit: Emitter, _primitive: Primitive, inputs: list[Emitted])
 
 
 def _to_sequence(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
-    """Make a sequence of the first static axis; of one sample if its length is given."""
+    """Make a sequence of the first static axis; of one sample if its length is given, or as long as another one."""
     x = inputs[0]
     if x.axes != 1 or not x.rank:
         raise refuse(primitive, "its operand has no axis that could become a sequence.")
-    if len(inputs) < 2 or primitive.operator == "ToSequenceLikeOp":
+    if len(inputs) < 2:
         return [Emitted(emit.node("Identity", [x]), x.shape[1:], 2, x.dtype)]
+    if primitive.operator == "ToSequenceLikeOp":
+        steps = emit.node("Shape", [inputs[1]], start=1, end=2)
+        name = emit.node("Slice", [x, emit.numbers([0]), steps, emit.numbers([1])])
+        return [Emitted(name, x.shape[1:], 2, x.dtype)]
     length = emit.node("Cast", [emit.node("Reshape", [inputs[1], emit.numbers([-1])])], to=TensorProto.INT64)
     name = emit.node("Slice", [x, emit.numbers([0]), length, emit.numbers([1])])
     return [Emitted(name, x.shape[1:], 2, x.dtype)]
@@ -167,6 +189,7 @@ def with_dynamic_axes(rule: Rule) -> Rule:
 
 STEP_RULES: dict[str, Rule] = {
     "Where": _where,
+    "WhereOften": _where_often,
     "GatherPacked": _gather_packed,
     "ScatterPacked": _scatter_packed,
     "ToSequenceOp": _to_sequence,

@@ -34,7 +34,7 @@ class _Window:
         return (room + (self.stride - 1 if ceil else 0)) // self.stride + 1
 
 
-def _spatial(values: object, count: int, default: int, kernel_rank: int) -> list[int]:
+def spatial(values: object, count: int, default: int, kernel_rank: int) -> list[int]:
     """Return one number for each spatial axis, the last ones, from an attribute of one, fewer or all axes."""
     found = [int(value) for value in values] if isinstance(values, (Shape, list)) else []
     if isinstance(values, list):
@@ -42,23 +42,23 @@ def _spatial(values: object, count: int, default: int, kernel_rank: int) -> list
     return spread(found, kernel_rank, count, default)
 
 
-def _auto_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+def auto_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     """Return CNTK's padding below and above: neither ONNX's SAME_UPPER nor SAME_LOWER."""
     span = dilation * (kernel - 1) + 1
     extra = size - (((size - 1) // stride) * stride + 1)
     return (span - 1) // 2 - extra // 2, (span - 1) - (span - 1) // 2 - (extra - extra // 2)
 
 
-def _windows(
+def windows_of(
     primitive: Primitive, sizes: tuple[int, ...], kernel: tuple[int, ...], kernel_rank: int
 ) -> list[_Window]:
     """Return the windows along the last axes; the rank of the kernel as it was given says what is filled up."""
     attributes, count = primitive.attributes, len(sizes)
-    strides = _spatial(attributes.get("strides"), count, 1, kernel_rank)
-    dilations = _spatial(attributes.get("dilation"), count, 1, kernel_rank)
-    auto = _spatial(attributes.get("autoPadding"), count, 0, kernel_rank)
-    lows = _spatial(attributes.get("lowerPad"), count, 0, kernel_rank)
-    highs = _spatial(attributes.get("upperPad"), count, 0, kernel_rank)
+    strides = spatial(attributes.get("strides"), count, 1, kernel_rank)
+    dilations = spatial(attributes.get("dilation"), count, 1, kernel_rank)
+    auto = spatial(attributes.get("autoPadding"), count, 0, kernel_rank)
+    lows = spatial(attributes.get("lowerPad"), count, 0, kernel_rank)
+    highs = spatial(attributes.get("upperPad"), count, 0, kernel_rank)
     found = []
     for axis, (n, k) in enumerate(zip(sizes, kernel, strict=True)):
         stride, dilation = max(strides[axis], 1), max(dilations[axis], 1)
@@ -68,7 +68,7 @@ def _windows(
             )
         if not n or k < 1:
             raise refuse(primitive, f"sizes {sizes} and kernel {kernel} must be known and positive.")
-        low, high = _auto_padding(n, k, stride, dilation) if auto[axis] else (lows[axis], highs[axis])
+        low, high = auto_padding(n, k, stride, dilation) if auto[axis] else (lows[axis], highs[axis])
         window = _Window(n, k, stride, dilation, low, high)
         if n > 0 and window.steps() < 1:
             raise refuse(primitive, f"the kernel {kernel} is larger than the picture {sizes}.")
@@ -76,7 +76,7 @@ def _windows(
     return found
 
 
-def _cropped(emit: Emitter, x: Emitted, windows: list[_Window]) -> tuple[Emitted, list[_Window]]:
+def cropped(emit: Emitter, x: Emitted, windows: list[_Window]) -> tuple[Emitted, list[_Window]]:
     """Leave out what a negative padding leaves out: ONNX has none."""
     if all(window.low >= 0 for window in windows):
         return x, windows
@@ -123,8 +123,6 @@ def by_sample(rule: Rule) -> Rule:
 
 def _convolution(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
     weights, x = inputs[:2]
-    if primitive.attributes.get("sequential") is True:
-        raise refuse(primitive, "a convolution along the sequence is not written as ONNX yet.")
     if weights.rank == x.rank and not weights.axes:  # one output, whose axis is left out
         found = _convolution(emit, primitive, [emit.reshaped(weights, (1, *weights.shape)), x])[0]
         return [found]
@@ -136,7 +134,7 @@ def _convolution(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
     if weights.shape[1] * groups != x.shape[0] or weights.shape[0] % groups:
         raise refuse(primitive, f"a map of shape {weights.shape} does not go with {x.shape[0]} channels.")
     _check_channels(primitive, x.shape[0], x.rank)
-    x, windows = _cropped(emit, x, _windows(primitive, x.shape[1:], weights.shape[2:], x.rank))
+    x, windows = cropped(emit, x, windows_of(primitive, x.shape[1:], weights.shape[2:], x.rank))
     name = emit.node(
         "Conv",
         [x, weights],
@@ -150,8 +148,8 @@ def _convolution(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> 
 
 
 def _check_channels(primitive: Primitive, channels: int, rank: int) -> None:
-    stride = _spatial(primitive.attributes.get("strides"), rank, 1, rank)[0]
-    padded = bool(_spatial(primitive.attributes.get("autoPadding"), rank, 0, rank)[0])
+    stride = spatial(primitive.attributes.get("strides"), rank, 1, rank)[0]
+    padded = bool(spatial(primitive.attributes.get("autoPadding"), rank, 0, rank)[0])
     if number(primitive, "groups", 1) == 1 and channel_copies(channels, stride, padded=padded) > 1:
         raise refuse(
             primitive,
@@ -164,17 +162,17 @@ def _transposed(emit: Emitter, primitive: Primitive, weights: Emitted, x: Emitte
     """Write the transposed convolution; padded ones give (n - 1) * stride + 1, or the size asked for."""
     attributes, count = primitive.attributes, x.rank - 1
     kernel = weights.shape[2:]
-    strides = [max(s, 1) for s in _spatial(attributes.get("strides"), count, 1, x.rank)]
-    auto = _spatial(attributes.get("autoPadding"), count, 0, x.rank)
-    lows = _spatial(attributes.get("lowerPad"), count, 0, x.rank)
-    highs = _spatial(attributes.get("upperPad"), count, 0, x.rank)
+    strides = [max(s, 1) for s in spatial(attributes.get("strides"), count, 1, x.rank)]
+    auto = spatial(attributes.get("autoPadding"), count, 0, x.rank)
+    lows = spatial(attributes.get("lowerPad"), count, 0, x.rank)
+    highs = spatial(attributes.get("upperPad"), count, 0, x.rank)
     wanted = attributes.get("outputShape")
     asked = list(wanted)[-count:] if isinstance(wanted, Shape) and len(wanted) >= count else [0] * count
     sizes, pads, more = [], [], []
     for axis, (n, k, s) in enumerate(zip(x.shape[1:], kernel, strides, strict=True)):
         low, high = (lows[axis], highs[axis]) if not auto[axis] else ((k - 1) // 2, k - 1 - (k - 1) // 2)
         if asked[axis] > 0 and auto[axis]:
-            low, high = _auto_padding(asked[axis], k, s, 1)
+            low, high = auto_padding(asked[axis], k, s, 1)
         size = asked[axis] or (n - 1) * s + k - low - high
         pads.append((max(low, 0), max(high, 0)))
         more.append(size - ((n - 1) * s + k - max(low, 0) - max(high, 0)))
@@ -205,7 +203,7 @@ def _pooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list
     if not 1 <= len(kernel) <= 3 or lead < 0:
         raise refuse(primitive, f"a window of {tuple(window)} on {x.shape} is not written as ONNX.")
     shaped = x if lead == 1 else emit.reshaped(x, (_product(x.shape[:lead]), *x.shape[lead:]))
-    shaped, windows = _cropped(emit, shaped, _windows(primitive, shaped.shape[1:], kernel, len(window)))
+    shaped, windows = cropped(emit, shaped, windows_of(primitive, shaped.shape[1:], kernel, len(window)))
     ceil = attributes.get("ceilOutDim") is True
     extra: dict[str, Any] = (
         {"count_include_pad": int(attributes.get("includePad") is True)} if average else {}
@@ -230,7 +228,7 @@ def _widened(primitive: Primitive, window: tuple[int, ...], rank: int) -> tuple[
     longest = max([len(window), *(len(one) for one in along if isinstance(one, (Shape, list)))])
     kernel = (1,) * (min(longest, rank) - len(window)) + window
     lone = len(kernel) == rank and kernel[0] == 1 and rank > 1
-    stride = _spatial(along[0], rank, 1, len(window))[0]
+    stride = spatial(along[0], rank, 1, len(window))[0]
     return kernel[1:] if lone and stride <= 1 else kernel
 
 
@@ -253,7 +251,7 @@ def _unpooling(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> li
     if not isinstance(window, Shape) or x.axes != 1 or pooled.axes != 1 or pooled.rank != 3:
         raise refuse(primitive, "only the pooling of pictures can be undone in ONNX.")
     kernel = tuple(window)[-2:]
-    windows = _windows(primitive, pooled.shape[1:], kernel, len(window))
+    windows = windows_of(primitive, pooled.shape[1:], kernel, len(window))
     sizes: dict[str, Any] = {
         "kernel_shape": kernel,
         "strides": [w.stride for w in windows],

@@ -45,6 +45,12 @@ def _one_step(function: Any) -> tuple[Axis, ...]:
     )
 
 
+@axes("ConvolutionSequenceShape")
+def _of_each_sequence(function: Any) -> tuple[Axis, ...]:
+    own = function.inputs[1].dynamic_axes
+    return tuple(axis for axis in own if not axis.is_sequence_axis or axis in UNKNOWN_AXES)
+
+
 @axes("Where")
 def _new_sequence(function: Any) -> tuple[Axis, ...]:
     own = _sequence_axes(function)

@@ -14,8 +14,17 @@ from onnx_workbench.cntk.value_types import INFERRED, UNKNOWN_SHAPE, is_known
 from onnx_workbench.cntk.variables import Variable
 
 _DYNAMIC = (Axis.default_batch_axis(), Axis.default_dynamic_axis())
+_DELAYS = {"PastValue", "FutureValue"}
 _OF_PAIRS = {"CosDistance", "EditDistanceError", "Logistic"}
-_SCALAR = {"Where", "PackedIndex", "Logistic", "CosDistance", "NDCG", "EditDistanceError"}
+_SCALAR = {
+    "ConvolutionSequenceShape",
+    "Where",
+    "PackedIndex",
+    "Logistic",
+    "CosDistance",
+    "NDCG",
+    "EditDistanceError",
+}
 
 
 def infer(function: Any, *, lenient: int) -> bool:
@@ -99,6 +108,9 @@ def _shapes_of(function: Any, *, lenient: int) -> list[Shape]:
         known = [
             one for one in operands if is_known(one.shape) and (lenient > 1 or math.prod(one.shape) != 1)
         ]
+        if name in _DELAYS:  # what comes back is like what is there at the start, unless that is repeated
+            start = operands[1].shape
+            return [start if is_known(start) and math.prod(start) != 1 else UNKNOWN_SHAPE]
         # An operand with dynamic axes tells what the others are; a weight alone does not.
         told = lenient or any(one.dynamic_axes and one.dynamic_axes != UNKNOWN_AXES for one in operands)
         if not (told and name in ELEMENTWISE and known):

@@ -7,7 +7,9 @@ from onnx_workbench.cntk.io.deserializers import (
     CBFDeserializer,
     CTFDeserializer,
     HTKFeatureDeserializer,
+    HTKMLFBinaryDeserializer,
     HTKMLFDeserializer,
+    LatticeDeserializer,
     UserDeserializer,
 )
 from onnx_workbench.cntk.io.minibatch_source import (
@@ -30,7 +32,8 @@ from onnx_workbench.cntk.io.user_sources import MinibatchSourceFromData, UserMin
 
 __all__ = [
     "DEFAULT_RANDOMIZATION_WINDOW_IN_CHUNKS", "FULL_DATA_SWEEP", "INFINITELY_REPEAT", "Base64ImageDeserializer",
-    "CBFDeserializer", "CTFDeserializer", "HTKFeatureDeserializer", "HTKMLFDeserializer", "ImageDeserializer",
-    "MinibatchData", "MinibatchSource", "MinibatchSourceFromData", "StreamConfiguration", "StreamDef", "StreamDefs",
-    "StreamInformation", "UserDeserializer", "UserMinibatchSource", "sequence_to_cntk_text_format", "transforms",
+    "CBFDeserializer", "CTFDeserializer", "HTKFeatureDeserializer", "HTKMLFBinaryDeserializer", "HTKMLFDeserializer",
+    "ImageDeserializer", "LatticeDeserializer", "MinibatchData", "MinibatchSource", "MinibatchSourceFromData",
+    "StreamConfiguration", "StreamDef", "StreamDefs", "StreamInformation", "UserDeserializer", "UserMinibatchSource",
+    "sequence_to_cntk_text_format", "transforms",
 ]  # fmt: skip

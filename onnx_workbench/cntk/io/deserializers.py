@@ -269,3 +269,15 @@ class HTKMLFDeserializer(_Refused):
     """CNTK's reader of HTK's labels."""
 
     what = "HTK's labels"
+
+
+class HTKMLFBinaryDeserializer(_Refused):
+    """CNTK's reader of HTK's labels in binary."""
+
+    what = "HTK's labels in binary"
+
+
+class LatticeDeserializer(_Refused):
+    """CNTK's reader of lattices of speech."""
+
+    what = "lattices of speech"

@@ -25,7 +25,7 @@ from onnx_workbench.cntk.native.graph import (
     NativeGraph,
     Primitive,
 )
-from onnx_workbench.cntk.native.rnn_stacks import opened_stacks
+from onnx_workbench.cntk.native.repeated_steps import taken_apart
 from onnx_workbench.core.errors import ExportError, ModelFileError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text
 
@@ -78,7 +78,7 @@ def to_onnx(
         If a primitive cannot be written as ONNX: it is named, and how many such there are.
     """
     chosen, own = _chosen_outputs(graph, outputs), graph.leaves
-    graph = opened_stacks(replace(graph, outputs=chosen, primitives=_reached(graph, chosen)))
+    graph = taken_apart(replace(graph, outputs=chosen, primitives=_reached(graph, chosen)))
     _check_operators(graph)
     check_free_sizes(graph)
     lowering = _Lowering(graph, Emitter(Names(), location, shared=shared), keep_steps=keep_steps)

@@ -144,6 +144,12 @@ class _Saving:
         by_key = {operand.key: operand for operand in operands}
         for key in keys:
             self._note(by_key[key])
+        if operator == "Convolution" and attributes.get("sequential") is True:
+            raise CntkRuntimeError(
+                f"The convolution along a sequence {clean_text(function.name or function.uid)!r} cannot be saved in "
+                "CNTK's native format, which takes it apart. Save the model as ONNX: save(filename, "
+                "format=ModelFormat.ONNX)."
+            )
         whole = _complete(operator, attributes, function)
         return {
             "inputs": [self.uid(by_key[key]) for key in keys],

@@ -1,0 +1,72 @@
+"""Layers on the steps of sequences against what the real CNTK 2.7 gave."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import onnx_workbench.cntk as C  # noqa: N812
+from onnx_workbench.cntk.errors import CntkRuntimeError
+
+RECORDED = Path(__file__).parent / "recorded"
+spec = importlib.util.spec_from_file_location("cntk_step_cases", RECORDED / "step_cases.py")
+CASES = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(CASES)
+with np.load(RECORDED / "step_answers.npz") as loaded:
+    ANSWERS = dict(loaded)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.CASES))
+def test_a_program_gives_what_it_gave_in_cntk(name):
+    found = CASES.CASES[name](C)
+    expected = {key.split("/", 1)[1]: value for key, value in ANSWERS.items() if key.split("/")[0] == name}
+    assert set(found) == set(expected)
+    for part, value in expected.items():
+        np.testing.assert_allclose(found[part], value, rtol=1e-4, atol=1e-5, err_msg=part)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.saved(C)))
+def test_native_files_are_evaluated_as_cntk_evaluates_them(name, tmp_path):
+    (tmp_path / "m.model").write_bytes(ANSWERS[f"file/{name}"].tobytes())
+    found = CASES.parts("x", CASES.evaluated(C.load_model(tmp_path / "m.model"), CASES.saved(C)[name][1]))
+    for part, value in found.items():
+        np.testing.assert_allclose(value, ANSWERS[part.replace("x", f"saved/{name}")], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.saved(C)))
+def test_they_are_exported_as_onnx_that_runs(name, tmp_path):
+    model, values = CASES.saved(C)[name]
+    model.save(tmp_path / "m.onnx", format=C.ModelFormat.ONNX)
+    onnx.checker.check_model(onnx.load(tmp_path / "m.onnx"), full_check=True)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    expected = CASES.evaluated(model, values)
+    for number, wanted in enumerate(expected):
+        given = sorted((one[number][None] for one in values), key=np.ndim)
+        names = [one.name for one in sorted(session.get_inputs(), key=lambda one: len(one.shape))]
+        found = session.run(None, dict(zip(names, given, strict=True)))[0]
+        np.testing.assert_allclose(found[0], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_exported_comes_back_and_what_unfolds_is_saved_natively(tmp_path):
+    for name, suffix in (("along", "onnx"), ("unfolded", "model")):
+        model, values = CASES.saved(C)[name]
+        kind = C.ModelFormat.ONNX if suffix == "onnx" else C.ModelFormat.CNTKv2
+        model.save(tmp_path / f"m.{suffix}", format=kind)
+        again = C.load_model(tmp_path / f"m.{suffix}", format=kind)
+        for one, other in zip(CASES.evaluated(again, values), CASES.evaluated(model, values), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_a_convolution_along_steps_has_no_place_in_native_files(tmp_path):
+    with pytest.raises(CntkRuntimeError, match=r"along a sequence .* Save the model as ONNX"):
+        CASES.saved(C)["along"][0].save(tmp_path / "m.model")
+    assert not (tmp_path / "m.model").exists()
+
+
+def test_a_convolution_along_steps_refuses_other_channels():
+    x = C.sequence.input_variable(2)
+    with pytest.raises(CntkRuntimeError, match=r"has 2 channels; the weights .* expect 3"):
+        C.convolution(C.parameter((2, 3, 3)), x, sequential=True)
