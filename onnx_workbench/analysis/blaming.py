@@ -238,7 +238,10 @@ def _joined(sharper: Blame, before: Verdict | None) -> Blame:
 def _blame(verdict: Verdict, floats: set[int], overflown: set[int], *, alone: bool = False) -> Blame:
     steps: list[Step] = [verdict.step]
     if verdict.origin is not None and not verdict.reason and not alone:
-        steps = [step for step in verdict.origin.steps() if step.index in floats] or steps
+        before = [
+            step for step in verdict.origin.steps() if step.index in floats and step is not verdict.step
+        ]
+        steps = [*before, verdict.step]
     culprit = steps[-1]
     if verdict.own is not None and verdict.own.problem:
         culprit = next((step for step in steps if step.index in overflown), culprit)

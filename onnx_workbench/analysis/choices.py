@@ -1,8 +1,9 @@
 """Choices, as indices or as comparisons: which of the other side goes with one, and when other indices choose alike.
 
 Their contents tell too little to find each other by, and what follows a choice can only be judged from the same choice:
-where it may fall out otherwise, everything behind it may be anything. Of equal numbers, as half precision makes many, either may be chosen: TopK and ArgMax of two frameworks then write other
-indices, and both are right.
+where it may fall out otherwise, everything behind it may be anything. Of equal numbers, as half precision makes many,
+either may be chosen: TopK and ArgMax of two frameworks then write other indices, and both are right. A limit that a
+file holds in half precision is rounded: a value within one unit of it may be on either side.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from onnx_workbench.analysis.differences import is_float
 from onnx_workbench.analysis.expected_values import ExpectedValues
 from onnx_workbench.analysis.rounding import Origin
+from onnx_workbench.core.errors import RunError
+from onnx_workbench.runtime.steps import StepwiseRun
 
 Array = NDArray[Any]
 
@@ -59,9 +62,44 @@ def same_choice(
         and array.shape == outcome.shape
     ]
     if kinds == "b":
-        called = _COMPARES[origin.step.operator]
-        found = [name for name in found if expected.operator_of(name).split(".")[0] in called]
+        found = [name for name in found if _is_called_alike(origin, expected.operator_of(name))]
     return found[0] if len(found) == 1 else None
+
+
+def _is_called_alike(origin: Origin, operator: str) -> bool:
+    """Tell whether it is the same comparison in the words of the other side."""
+    return operator.split(".", maxsplit=1)[0] in _COMPARES.get(origin.step.operator, set())
+
+
+def turns_by_a_unit(run: StepwiseRun, origin: Origin, outcome: Array, expected: Array, operator: str) -> bool:
+    """Tell whether a comparison with a constant falls out as expected if what it reads moves by one rounding unit."""
+    if (
+        not _is_called_alike(origin, operator)
+        or outcome.shape != expected.shape
+        or expected.dtype.kind != "b"
+    ):
+        return False
+    feeds = list(origin.feeds().items())
+    if len(feeds) != 1:
+        return False
+    name, value = feeds[0]
+    if not isinstance(value, np.ndarray) or not is_float(value):
+        return False
+    right = outcome == expected
+    with np.errstate(over="ignore"):
+        narrow = value.astype(np.float16)
+    narrow = narrow if np.array_equal(narrow, value) else value
+    for direction in (-np.inf, np.inf):
+        # Zero is a limit that is never rounded.
+        moved = np.where(narrow == 0, narrow, np.nextafter(narrow, narrow.dtype.type(direction)))
+        values: dict[str, Any] = {name: moved.astype(value.dtype)}
+        try:
+            for step in origin.steps():
+                values |= run.compute(step, values)
+        except RunError:
+            return False
+        right |= run.array(values[origin.step.outputs[0]]) == expected
+    return bool(right.all())
 
 
 def choose_alike(origin: Origin, outcome: Array, expected: Array) -> bool:

@@ -19,6 +19,7 @@ _AHEAD_BYTES = 96 << 20
 _LONGEST_WAY = 24
 _FEW = 64
 _CASTS = frozenset({"Cast", "_to_copy", "to", "type_as", "convert_element_type"})
+_TAKES = frozenset({"getitem", "select", "slice", "narrow", "index_select", "Gather", "Slice"})
 _NUMBERED = re.compile(r"(?:val_|_?to_copy_|onnx::[A-Za-z]+_)?\d+")
 
 
@@ -127,7 +128,8 @@ class ExpectedValues:
         one, two = self._writer.get(name), self._writer.get(other)
         if one is None or two is None or name == other:
             return False
-        return one is two or (one.operator == two.operator == "getitem" and one.inputs == two.inputs)
+        takes = one.operator.split(".")[0] in _TAKES
+        return one is two or (takes and one.operator == two.operator and one.inputs[:1] == two.inputs[:1])
 
     def operator_of(self, name: str) -> str:
         """Return what computes a value, in its framework's words; empty for inputs."""

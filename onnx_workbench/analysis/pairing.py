@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_workbench.analysis.choices import choose_alike, is_choice, same_choice
+from onnx_workbench.analysis.choices import choose_alike, is_choice, same_choice, turns_by_a_unit
 from onnx_workbench.analysis.differences import (
     Difference,
     difference,
@@ -237,7 +237,7 @@ class Pairing:
             return True
         if self.expected.is_direct(name) and self.expected.follows(name, self._confirmed_before(origin)):
             return True
-        return self._goes_on(name, expected) is not False
+        return self._goes_on(name, expected) != 0
 
     def _named(self, name: str, origin: Origin) -> tuple[str, Array] | None:
         if not self.expected.knows(name):
@@ -255,7 +255,10 @@ class Pairing:
     ) -> tuple[Difference, Limits]:
         apart = difference(outcome, expected)
         if is_choice(origin, outcome):
-            alike = not apart.problem and choose_alike(origin, outcome, expected)
+            alike = not apart.problem and (
+                choose_alike(origin, outcome, expected)
+                or turns_by_a_unit(self.actual, origin, outcome, expected, self.expected.operator_of(twin))
+            )
             return replace(apart, largest=0.0) if alike else apart, Limits(0.0)
         found = limits(self.actual, origin, name, outcome, expected, apart, same_kernels=self._same_kernels)
         if not is_float(expected) or (found.explain(apart) and not found.is_doubtful(apart)):
@@ -291,7 +294,7 @@ class Pairing:
                 return None
 
     def _unchanged(self, origin: Origin, name: str, outcome: Array) -> _Found | None:
-        """Return the twin of what a cast leaves as it is, number by number, though another value may be equal as well."""
+        """Return the twin of what a cast leaves as it is, number by number, though another value may equal it."""
         if origin.step.operator != "Cast" or origin.unconfirmed or not origin.fed or not is_float(outcome):
             return None
         ((source, value),) = origin.fed.items()
@@ -341,16 +344,22 @@ class Pairing:
         twins = self._confirmed_before(origin)
         for _ in self.expected.ahead():
             pass
+        best: tuple[int, str, Array] | None = None
         for candidate, expected in self._candidates(origin, outcome, twins):
-            if self._tried >= _MOST_TRIED:
-                return None
+            if self._tried >= _MOST_TRIED or (best is not None and best[0] == 1):
+                break
             if expected.shape != outcome.shape or not is_float(expected):
                 continue
             if _is_rounding(origin, outcome, expected):
                 continue
-            if self._goes_on(name, expected, candidate):
-                return (candidate, expected, *self._compare(origin, name, outcome, expected, candidate))
-        return None
+            # The sooner something is known again, the surer: far behind, a choice may fall out alike for many values.
+            after = self._goes_on(name, expected, candidate)
+            if after and (best is None or after < best[0]):
+                best = after, candidate, expected
+        if best is None:
+            return None
+        _, candidate, expected = best
+        return (candidate, expected, *self._compare(origin, name, outcome, expected, candidate))
 
     def _candidates(self, origin: Origin, outcome: Array, twins: list[str]) -> Iterator[tuple[str, Array]]:
         """Yield the values that may belong where something else was written, the likeliest first."""
@@ -367,8 +376,8 @@ class Pairing:
         # A node that reads what it should not: its twin comes from elsewhere.
         yield from (pair for pair, does in zip(waiting, follow, strict=True) if not does)
 
-    def _goes_on(self, name: str, expected: Array, candidate: str | None = None) -> bool | None:
-        """Tell whether the steps behind, fed with this value, give what the other side knows; None if unknown."""
+    def _goes_on(self, name: str, expected: Array, candidate: str | None = None) -> int | None:
+        """Return how many steps on, fed with this, something known comes; 0 if nothing does, None if unknown."""
         tried = None
         values = {name: expected}
         ways = [(reader, 1) for reader in self._readers.get(name, [])]
@@ -387,8 +396,8 @@ class Pairing:
                     continue
                 if is_telling(array):
                     if self._is_known(reader, fed, array, candidate):
-                        return True
-                    tried = False
+                        return depth
+                    tried = 0
                 if depth < _DEEPEST:
                     ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
         return tried

@@ -17,6 +17,7 @@ from onnx_workbench.core.reading import read_path
 from onnx_workbench.runtime.quiet_torch import quiet_torch
 
 _OLDEST_OF_DYNAMO = 18
+_FORMAT_OF_DYNAMO = 10
 
 
 def export_again(module: Any, arrays: Sequence[Any], like: Model) -> Model | None:
@@ -98,7 +99,11 @@ def _is_from_torchscript(model: Model) -> bool:
         return False
     older = sum(node.name.startswith("/") for node in model.nodes)
     newer = sum(node.name.startswith("node_") for node in model.nodes)
-    return older > newer or (older == newer and "torch" in model.producer_name)
+    if older != newer:
+        return older > newer
+    # Tools may drop all names. The newer one writes no Constant nodes, and never an older version of the format.
+    constants = any(node.op_type == "Constant" for node in model.nodes)
+    return constants or model.ir_version < _FORMAT_OF_DYNAMO
 
 
 def _opened(content: bytes) -> Model:
