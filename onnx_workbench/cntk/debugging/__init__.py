@@ -2,3 +2,4 @@
 
 from onnx_workbench.cntk.debugging.debug import *
 from onnx_workbench.cntk.debugging.profiler import *
+from onnx_workbench.cntk.debugging.stepping import *

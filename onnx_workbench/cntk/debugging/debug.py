@@ -43,3 +43,12 @@ def dump_function(root: Any, tag: str | None = None) -> str:
     from onnx_workbench.cntk.logging.graph import plot
 
     return f"{dump_signature(root, tag)}\n{plot(root)}"
+
+
+def __getattr__(name: str) -> Any:
+    """Give what steps through graphs here too, where CNTK has it: it is made of operators, which this is not."""
+    if name in {"DEBUG_USAGE", "_DebugNode", "debug_model"}:
+        from onnx_workbench.cntk.debugging import stepping
+
+        return getattr(stepping, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
