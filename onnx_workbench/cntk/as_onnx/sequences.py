@@ -12,7 +12,6 @@ from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, refuse
 from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.as_onnx.rule_parts import DYNAMIC_AXIS, Rule, axes_of, expanded_like, number
 from onnx_workbench.cntk.native.graph import NativeGraph, Primitive
-from onnx_workbench.core.errors import ExportError
 
 DELAYS = frozenset({"PastValue", "FutureValue"})
 _MOST_STEPS_BACK = 1000
@@ -32,15 +31,30 @@ def offset_of(primitive: Primitive) -> int:
 def _start(emit: Emitter, initial: Emitted, carrier: Emitted, shape: tuple[int, ...], steps: int) -> str:
     """Return the name of the initial state, (batch, steps, shape) or, for 0 steps, (batch, shape)."""
     middle = [steps] if steps else []
-    if initial.axes == 2:
-        raise ExportError("an initial state that is itself a sequence is not written as ONNX.")
     name = initial.name
-    if initial.axes:
+    if initial.axes == 2:  # as many steps as there are to be, or one, which is repeated
+        more = (1,) * (len(shape) - initial.rank)
+        name = emit.reshaped(initial, more + initial.shape).name
+    elif initial.axes:
         initial = emit.reshaped(initial, (1,) * (len(shape) - initial.rank) + initial.shape)
         name = emit.node("Unsqueeze", [initial, emit.numbers([1])]) if steps else initial.name
     batch = emit.node("Shape", [carrier], start=0, end=1)
     whole = emit.node("Concat", [batch, emit.numbers([*middle, *shape])], axis=0)
     return emit.node("Expand", [name, whole])
+
+
+def _step_of(emit: Emitter, initial: Emitted, back: int, *, past: bool) -> Emitted:
+    """Return a step of an initial state that is a sequence: so many before its last one, or after its first one."""
+    if initial.axes != 2:
+        return initial
+    length = emit.node("Shape", [initial], start=1, end=2)
+    if past:
+        last = emit.node("Sub", [length, emit.numbers([back + 1])])
+        place = emit.node("Max", [last, emit.numbers([0])])
+    else:
+        place = emit.node("Min", [emit.node("Sub", [length, emit.numbers([1])]), emit.numbers([back])])
+    step = emit.node("Gather", [initial, emit.node("Squeeze", [place, emit.numbers([0])])], axis=1)
+    return replace(initial, name=step, axes=1)
 
 
 def _delay(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
@@ -49,8 +63,12 @@ def _delay(emit: Emitter, primitive: Primitive, inputs: list[Emitted]) -> list[E
     offset = offset_of(primitive)
     if x.axes != 2:
         raise refuse(primitive, "its operand is no sequence.")
-    start = _start(emit, initial, x, x.shape, offset)
     past = primitive.operator == "PastValue"
+    if initial.axes == 2:  # the last steps of it, or the first ones
+        ends = (-offset, 1 << 62) if past else (0, offset)
+        begun = emit.node("Slice", [initial, *(emit.numbers([end]) for end in ends), emit.numbers([1])])
+        initial = replace(initial, name=begun)
+    start = _start(emit, initial, x, x.shape, offset)
     whole = emit.node("Concat", [start, x] if past else [x, start], axis=1)
     begin, end = (0, -offset) if past else (offset, 1 << 62)
     name = emit.node("Slice", [whole, emit.numbers([begin]), emit.numbers([end]), emit.numbers([1])])
@@ -223,12 +241,13 @@ def _scan(
     inputs, outputs, starts = [], [], []
     for delay, shape, names in zip(delays, shapes, body.states, strict=True):
         state = Emitted(delay.uid, shape, 1, values[delay.inputs[1]].dtype)
-        start = _start(emit, values[delay.inputs[1]], carrier, shape, 0)
+        initial, past = values[delay.inputs[1]], delay.operator == "PastValue"
+        begun = [_step_of(emit, initial, back, past=past) for back in range(len(names))]
         following = [body.values[delay.inputs[0]].name, *names[:-1]]
-        for name, source in zip(names, following, strict=True):
+        for name, source, first in zip(names, following, begun, strict=True):
             inputs.append(_info(name, state))
             outputs.append(_info(inside.node("Identity", [source]), state))
-            starts.append(start)
+            starts.append(_start(emit, first, carrier, shape, 0))
     inputs += [_info(body.values[uid].name, body.values[uid]) for uid in outer]
     kept = [
         p.output(i) for p in component for i in (0, 1) if p.output(i) in wanted and p.output(i) in body.values

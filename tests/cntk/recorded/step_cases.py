@@ -122,6 +122,28 @@ def recurrences_from_states(C):
 
 
 @case
+def states_that_are_sequences(C):
+    """Begin delays and recurrences with the steps of another sequence."""
+    found = {}
+    x = C.sequence.input_variable(2, needs_gradient=True)
+    start = C.sequence.input_variable(2, needs_gradient=True, sequence_axis=C.Axis("start"))
+    for offset, lengths in ((1, (1, 3)), (-1, (2, 1)), (2, (2, 3)), (-2, (3, 2)), (3, (1, 1))):
+        model = C.sequence.delay(x * 1, start, offset)
+        given = {x: sequences(2, (4, 3)), start: sequences(2, lengths)}
+        name = "%d %s" % (offset, lengths)
+        found.update(parts(name, model.eval(given)))
+        gradients = C.sequence.reduce_sum(C.reduce_sum(model * model)).grad(given, wrt=[x, start])
+        found.update(parts(name + " x", gradients[x]))
+        found.update(parts(name + " start", gradients[start]))
+    for back in (False, True):
+        step = C.layers.RNNStep(2, init=uniform(C, 1))
+        model = C.layers.RecurrenceFrom(step, go_backwards=back)(start, x)
+        given = {x: sequences(2, (4, 3)), start: sequences(2, (2, 3))}
+        found.update(parts("recurrence %d" % back, model.eval(given)))
+    return found
+
+
+@case
 def sequences_of_axes(C):
     """Make sequences of static axes, and other layers that nothing else asks about."""
     found = {}
