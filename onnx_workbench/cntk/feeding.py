@@ -182,6 +182,8 @@ def _of_list(variable: Variable, items: list[Any]) -> Array | list[Array]:
     ]
     if axes == 0:
         return _of_array(variable, np.stack(arrays))
+    if axes > 1 and shape == (1,):  # numbers in a row are steps there, as in CNTK
+        arrays = [one[:, None] if one.ndim == 1 else one for one in arrays]
     for number, one in enumerate(arrays):
         spare = one.ndim - len(shape)
         if spare not in {0, 1} or not _fits(one.shape[spare:], shape):

@@ -70,3 +70,23 @@ def test_a_convolution_along_steps_refuses_other_channels():
     x = C.sequence.input_variable(2)
     with pytest.raises(CntkRuntimeError, match=r"has 2 channels; the weights .* expect 3"):
         C.convolution(C.parameter((2, 3, 3)), x, sequential=True)
+
+
+def test_numbers_in_a_row_are_steps_of_vectors_with_one_entry():
+    # As the real CNTK 2.7 takes them, in lists.
+    x = C.sequence.input_variable(1)
+    found = C.sequence.reduce_sum(x).eval({x: [np.ones(7, np.float32), np.ones(3, np.float32)]})
+    np.testing.assert_array_equal(found, [[7], [3]])
+
+
+def test_what_is_chosen_by_one_condition_goes_together():
+    a, b = C.sequence.input_variable(1), C.sequence.input_variable(1)
+    flags = C.sequence.is_last(a)
+    model = C.sequence.gather(a, flags) + C.sequence.gather(b, flags)
+    data = np.float32([[[1], [2]]])
+    np.testing.assert_array_equal(model.eval({a: data, b: 10 * data}), [[[22]]])
+
+
+def test_a_sequence_is_not_made_of_a_sequence():
+    with pytest.raises(ValueError, match=r"ToSequenceOp: the operand .* has a sequence axis already"):
+        C.to_sequence(C.sequence.input_variable((3, 2)))

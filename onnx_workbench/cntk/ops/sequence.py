@@ -171,13 +171,16 @@ def gather(seq: Any, condition: Any, new_sequence_axis_typeinfo: Any = None, nam
     """
     return as_block_of(
         "Sequence::Gather",
-        lambda s, c: _gathered(s, _flagged(c, new_sequence_axis_typeinfo)),
+        lambda s, c: _gathered(s, _flagged(c, new_sequence_axis_typeinfo, operand(condition).uid)),
         [seq, condition],
         name,
     )
 
 
-def _flagged(condition: Any, typeinfo: Any) -> Function:
+def _flagged(condition: Any, typeinfo: Any, outside: str = "") -> Function:
+    """Choose steps; what is chosen by the same condition outside of a block has the same axis."""
+    if typeinfo is None and outside:
+        return _where(condition, Axis(f"whereNodeDynamicAxis_conditionVar_{outside}"), 1, 0)
     if typeinfo is None:
         return where(condition)
     scaling, additive = typeinfo
