@@ -101,6 +101,13 @@ def view(
         If no node has a number in an overlay, an overlay is not a mapping from names to numbers, values are not
         arrays by names of the graph's values, or inputs do not fit.
 
+    Notes
+    -----
+    The output of the cell holds a widget, a picture and text, and each reader takes the best it can show. nbconvert
+    takes the widget wherever the notebook holds its state, as notebooks executed by nbconvert do, and their pages then
+    need the network to show it. After ``jupyter nbconvert --execute --to html
+    --ExecutePreprocessor.store_widget_state=False`` the page holds the picture.
+
     Examples
     --------
     >>> graph = ow.view("signs.onnx")
