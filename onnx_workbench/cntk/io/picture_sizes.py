@@ -97,9 +97,11 @@ def _of_bytes(
     pixels: Array, across: tuple[Array, Array], down: tuple[Array, Array], interpolation: str
 ) -> Array:
     """Mix bytes with whole weights, and round where OpenCV rounds."""
-    wide = _mixed(pixels.astype(np.int64), across[0], _whole(across[1]))
+    # Two weights, which add up to 2048, leave room in 32 bits; more weights, some of them negative, do not.
+    kind = np.int32 if interpolation == "linear" else np.int64
+    wide = _mixed(pixels.astype(kind), across[0], _whole(across[1]).astype(kind))
     if interpolation == "linear":
-        weights = _whole(down[1])[:, :, None, None]
+        weights = _whole(down[1]).astype(kind)[:, :, None, None]
         parts = [(wide[where] >> 4) * weight >> 16 for where, weight in zip(down[0], weights, strict=True)]
         mixed = (parts[0] + parts[1] + 2) >> 2
     else:
