@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.analysis.differences import Difference, is_float
@@ -48,6 +49,7 @@ class ExpectedValues:
             name: sum(len(set(step.outputs)) for step in steps) for name, steps in self._distinct_readers()
         }
         self.inputs = {name: run.array(value) for name, value in feeds.items()}
+        self._dtypes: dict[str, np.dtype[Any]] = {}
 
     def _distinct_readers(self) -> Iterator[tuple[str, list[Step]]]:
         for name, steps in self._readers.items():
@@ -73,6 +75,7 @@ class ExpectedValues:
             array = self.run.array(value)
             if array is not None:
                 self.held[name] = array
+                self._dtypes[name] = array.dtype
                 if not is_float(array) and array.size <= _FEW:
                     self._unrounded[name] = value
             elif name not in self._readers:
@@ -185,12 +188,18 @@ class ExpectedValues:
 
     def noise(self, name: str, given: Mapping[str, Any]) -> Difference:
         """Return by how much a value moves if the values between these and it are rounded otherwise."""
-        fed = {**self._unrounded, **given}
+        # The run under test may hold what it was given in another precision than this one computes in.
+        fed = {**self._unrounded, **{read: self._as_computed(read, value) for read, value in given.items()}}
         way = self.way_to(name, fed)
         expected = self.held.get(name)
         if way is None or expected is None:
             return Difference(0.0, 1.0, units=0.0)
         return noise_on_the_way(self.run, way, fed, name, expected)
+
+    def _as_computed(self, name: str, value: Any) -> Any:
+        dtype = self._dtypes.get(name)
+        other = isinstance(value, np.ndarray) and dtype is not None and value.dtype != dtype
+        return value.astype(dtype) if other and is_float(value) else value
 
     def confirm(self, name: str) -> None:
         """Note that a value has its twin; what only leads to confirmed values is let go."""
