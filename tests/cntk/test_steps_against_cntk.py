@@ -90,3 +90,30 @@ def test_what_is_chosen_by_one_condition_goes_together():
 def test_a_sequence_is_not_made_of_a_sequence():
     with pytest.raises(ValueError, match=r"ToSequenceOp: the operand .* has a sequence axis already"):
         C.to_sequence(C.sequence.input_variable((3, 2)))
+
+
+def test_a_loop_is_closed_by_a_function_too():
+    # The example that CNTK's documentation has for it: how long a sequence is.
+    x = C.sequence.input_variable(2)
+    ones = C.sequence.broadcast_as(1, x)
+    declared = C.layers.ForwardDeclaration()
+    count = C.sequence.past_value(declared, initial_state=0) + ones
+    declared.resolve_to(count)
+    found = C.sequence.last(count).eval({x: [np.zeros((3, 2), np.float32), np.zeros((5, 2), np.float32)]})
+    np.testing.assert_array_equal(np.reshape(found, -1), [3, 5])
+
+
+def test_all_of_the_layers_library_brings_what_scripts_use_of_it():
+    names = {}
+    exec("from onnx_workbench.cntk.layers import *", names)
+    assert {
+        "Axis",
+        "Dense",
+        "LSTM",
+        "Sequence",
+        "glorot_uniform",
+        "sigmoid",
+        "splice",
+        "tanh",
+        "times",
+    } <= set(names)

@@ -15,6 +15,7 @@ from onnx_workbench.cntk.layers.shapes import INFERRED, as_tuple
 from onnx_workbench.cntk.ops import combine, placeholder, sigmoid, softplus, tanh, times
 from onnx_workbench.cntk.ops import slice as slice_of
 from onnx_workbench.cntk.ops.functions import BlockFunction, Function
+from onnx_workbench.cntk.ops.replacing import as_variable
 from onnx_workbench.cntk.variables import Constant, Parameter
 
 __all__ = [
@@ -42,10 +43,11 @@ def initial_state_or_default(state: Any) -> Any:
 
 
 def ForwardDeclaration(name: str = "forward_declaration") -> Any:
-    """Return a placeholder with a method `resolve_to(variable)` that closes the loop."""
+    """Return a placeholder with a method `resolve_to` that closes the loop, given a variable or a Function."""
     declared: Any = placeholder(name=name)
 
-    def resolve_to(variable: Any) -> None:
+    def resolve_to(end: Any) -> None:
+        variable = as_variable(end)
         variable.owner.put({declared: variable})
 
     declared.resolve_to = resolve_to
