@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from onnx_workbench.analysis.blaming import Blame, blames, float_steps, looked_into, walk_through
@@ -16,6 +16,7 @@ from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import InputError, NameNotFoundError, no_such
 from onnx_workbench.core.formatting import clean_text, escape, html_table, text_table
 from onnx_workbench.core.model import Model, as_model
+from onnx_workbench.core.provenance import is_of_torch
 from onnx_workbench.runtime.live_module import TorchBackend, is_live_module
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.session import Session
@@ -155,42 +156,56 @@ class Comparison:
         wrong = sum(v.carried_error > v.threshold or bool(v.problem) for v in self.values)
         return f"{counted}: {nodes} an error; {wrong:,} values are off in the end."
 
-    def _rows(self) -> list[tuple[object, ...]]:
+    def _table(self) -> tuple[list[tuple[object, ...]], tuple[str, ...]]:
+        """Return a row for each node to blame, and the header; lines of the program only where some are known."""
+        shown = self.blamed[:_ROWS_SHOWN]
+        lines = [_own_line(blame.source_line) for blame in shown]
         rows: list[tuple[object, ...]] = []
-        for blame in self.blamed[:_ROWS_SHOWN]:
+        for blame, line in zip(shown, lines, strict=True):
             figures = (_shown(blame.own_error), _shown(blame.threshold), _shown(blame.carried_error))
-            rows.append((blame.op_type, blame.key, *figures, blame.module_path, blame.why))
-        return rows
+            place = (blame.module_path, line) if any(lines) else (blame.module_path,)
+            rows.append((blame.op_type, blame.key, *figures, *place, blame.why))
+        return rows, (*_HEADER, "line", "why") if any(lines) else (*_HEADER, "why")
+
+    def _remarks(self) -> list[str]:
+        others = sum(value.twin is None for value in self.values) - len(self.unmatched)
+        unmatched = [_about_unmatched(self.unmatched, others)] if self.unmatched else []
+        return [*unmatched, *self.notes]
 
     def __str__(self) -> str:
         """Return the verdict, and a line for each node to blame."""
         parts = [f"{clean_text(self.actual)} against {clean_text(self.expected)}", self._verdict()]
         if self.blamed:
-            parts.append(text_table(self._rows(), header=_HEADER))
+            rows, header = self._table()
+            parts.append(text_table(rows, header=header))
         if len(self.blamed) > _ROWS_SHOWN:
             parts.append(f"... and {len(self.blamed) - _ROWS_SHOWN} more")
-        if self.unmatched:
-            parts.append(_about_unmatched(self.unmatched))
-        return "\n".join([*parts, *self.notes])
+        return "\n".join([*parts, *self._remarks()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         mark = "✓" if self else "✗"
-        table = html_table(self._rows(), header=_HEADER) if self.blamed else ""
-        notes = [_about_unmatched(self.unmatched)] if self.unmatched else []
-        lines = "".join(f"<div>{escape(note, limit=400)}</div>" for note in [*notes, *self.notes])
+        rows, header = self._table()
+        table = html_table(rows, header=header) if self.blamed else ""
+        lines = "".join(f"<div>{escape(note, limit=400)}</div>" for note in self._remarks())
         return f"<div><strong>{mark} {escape(self._verdict(), limit=400)}</strong>{table}{lines}</div>"
 
 
-_HEADER = ("operator", "to blame", "adds", "allowed", "carries", "module", "why")
+_HEADER = ("operator", "to blame", "adds", "allowed", "carries", "module")
 
 
-def _about_unmatched(names: tuple[str, ...]) -> str:
+def _own_line(source_line: str) -> str:
+    """Return a line of the user's program, briefly; nothing for one of PyTorch's own."""
+    if is_of_torch(source_line):
+        return ""
+    return PurePath(source_line).name if PurePath(source_line).is_absolute() else source_line
+
+
+def _about_unmatched(names: tuple[str, ...], others: int) -> str:
     shown = ", ".join(clean_text(name) for name in names[:4]) + (", ..." if len(names) > 4 else "")
-    return (
-        f"Without a twin on the other side: {len(names):,} ({shown}); they were judged by what comes of them."
-    )
+    more = f", and {others:,} shapes or constants" if others else ""
+    return f"Without a twin on the other side: {len(names):,} ({shown}){more}; they were judged by what comes of them."
 
 
 def _shown(number: float) -> str:

@@ -60,7 +60,7 @@ class Parity:
 
     def _verdict(self) -> str:
         sizes = sorted({o.batch_size for o in self.outputs if o.batch_size is not None})
-        at = f" at batch sizes {', '.join(map(str, sizes))}" if sizes else ""
+        at = f" at batch size{'s' if len(sizes) > 1 else ''} {', '.join(map(str, sizes))}" if sizes else ""
         word = "Outputs agree" if self else "Outputs differ"
         return f"{word}{at} (rtol {self.rtol:g}, atol {self.atol:g}).{' ' + self.note if self.note else ''}"
 

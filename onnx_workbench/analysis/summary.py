@@ -272,7 +272,7 @@ def summarize(model: object, *, dimensions: Mapping[str, int] | None = None) -> 
         producer=opened.producer_name,
         dimensions=sizes,
         operators=dict(Counter(node.operator for node in nodes).most_common()),
-        parameters=_parameters(weights),
+        parameters=sum(tensor.parameters for tensor in weights),
         macs=sum(node.macs or 0 for node in nodes),
         uncounted=dict(uncounted.most_common()),
         weights_bytes=sum(t.size_bytes for t in weights),
@@ -310,12 +310,7 @@ def parameters_read(model: Model, nodes: Iterable[Node]) -> int:
     """Return how many parameters some nodes read; what several read counts once."""
     weights = _weights(model)
     names = dict.fromkeys(name for node in nodes for name in node.inputs)
-    return _parameters(weights[name] for name in names if name in weights)
-
-
-def _parameters(tensors: Iterable[Tensor]) -> int:
-    """Tell parameters from shapes and indices: everything but 64-bit integers, booleans and strings."""
-    return sum(tensor.count for tensor in tensors if tensor.dtype not in {"int64", "bool", "string"})
+    return sum(weights[name].parameters for name in names if name in weights)
 
 
 def _dimensions(model: Model, given: Mapping[str, Any]) -> dict[str, int]:
@@ -347,7 +342,7 @@ def _summarize_node(node: Node, values: Mapping[str, Value], weights: Mapping[st
     outputs = [fixed_shape(values.get(name)) for name in node.outputs]
     found = values.get(node.key)
     read = [weights[name] for name in dict.fromkeys(node.inputs) if name in weights]
-    parameters = _parameters(read)
+    parameters = sum(tensor.parameters for tensor in read)
     return NodeSummary(
         node.key, node.label, found.shape if found else None, parameters, macs_of(node, inputs, outputs)
     )

@@ -39,6 +39,11 @@ class Tensor:
         """Number of elements."""
         return int(np.prod(self.shape, dtype=object)) if self.shape else 1
 
+    @property
+    def parameters(self) -> int:
+        """Number of its elements, or 0 if they are no parameters but 64-bit integers (shapes, indices), truths or text."""
+        return 0 if self.dtype in {"int64", "bool", "string"} else self.count
+
 
 @dataclass(frozen=True, eq=False)
 class Node:

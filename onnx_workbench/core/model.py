@@ -360,7 +360,7 @@ class Model:
     __repr__ = __str__
 
     def _size(self) -> str:
-        parameters = sum(t.count for t in self.initializers.values())
+        parameters = sum(tensor.parameters for tensor in (self.constants | self.initializers).values())
         opsets = ", ".join(f"{clean_text(domain)} {version}" for domain, version in self.opsets.items())
         return f"{len(self.nodes):,} nodes, {format_count(parameters)} parameters, opset {opsets}, IR {self.ir_version}"
 

@@ -95,9 +95,13 @@ def source_line(node: Node) -> str:
     return _line_of_trace(node.metadata.get(_TRACE, ""))
 
 
+def is_of_torch(line: str) -> bool:
+    """Tell whether a file, or a line in it, is of PyTorch's own code: traces name files from their package on."""
+    return "/torch/" in f"/{line}".replace("\\", "/")
+
+
 def _line_of_trace(trace: str) -> str:
     """Return ``file:line`` of the innermost frame that is not PyTorch's own, in a stack trace that PyTorch noted."""
     frames = _FRAME.findall(trace[-_LONGEST_TRACE:])
-    own = [frame for frame in frames if "/torch/" not in frame[0].replace("\\", "/")]
-    chosen = (own or frames)[-1:]
+    chosen = ([frame for frame in frames if not is_of_torch(frame[0])] or frames)[-1:]
     return clean_text(f"{chosen[0][0]}:{chosen[0][1]}") if chosen else ""

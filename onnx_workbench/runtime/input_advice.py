@@ -106,7 +106,8 @@ def _advise_on_dtype(value: Value, array: np.ndarray[Any, Any]) -> str | None:
             if array.dtype.kind in "OU"
             else f"Input {clean_text(value.name)!r} takes strings; got {array.dtype}.\nGive  x.astype(str)."
         )
-    text = f"Input {clean_text(value.name)!r} takes {value.dtype}; got {array.dtype.name}."
+    got = "text" if array.dtype.kind in "US" else array.dtype.name
+    text = f"Input {clean_text(value.name)!r} takes {value.dtype}; got {got}."
     line = f"x.astype({'np' if hasattr(np, value.dtype) else 'ml_dtypes'}.{value.dtype})"
     if array.dtype == np.uint8 and value.dtype.startswith("float"):
         return (

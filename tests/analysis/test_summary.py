@@ -157,6 +157,7 @@ def test_shapes_and_indices_are_no_parameters():
         b=np.ones(2, np.float32),
     )
     assert ow.summarize(proto).parameters == 2
+    assert ", 2 parameters, " in str(ow.open_model(proto))
 
 
 def test_weights_in_constant_nodes_count():

@@ -25,6 +25,7 @@ from onnx_workbench.core.errors import (
     WorkbenchWarning,
 )
 from onnx_workbench.core.preprocessing import Preprocessing
+from onnx_workbench.core.provenance import source_line
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.sources.pytorch_metadata import METADATA_ATTRIBUTE
 
@@ -124,6 +125,12 @@ def test_nodes_keep_their_module_and_source_line_without_paths_of_the_machine(ex
     assert any(
         "left" in node.metadata["pkg.torch.onnx.name_scopes"] for node in exported.nodes if node.metadata
     )
+
+
+def test_the_line_of_a_node_is_that_of_the_program_and_not_of_torch(exported):
+    lines = {source_line(node) for node in exported.nodes if node.metadata}
+    assert lines
+    assert all("test_pytorch.py:" in line for line in lines)
 
 
 def test_labels_and_preprocessing_go_into_the_file(convnet, tmp_path):
