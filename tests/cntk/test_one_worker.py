@@ -113,3 +113,12 @@ def test_what_one_worker_cannot_do_is_told():
         C.block_momentum_distributed_learner(learner, 0)
     with pytest.raises(UnsupportedOperatorError, match="a time constant of 4096 and a rate of"):
         C.block_momentum_distributed_learner(learner, 10, block_momentum_as_time_constant=4096)
+
+
+def test_samples_are_counted_behind_a_loss_that_is_a_sum():
+    x, y = C.input_variable(1), C.input_variable(2)
+    error = C.cross_entropy_with_softmax(C.layers.Dense(2)(x), y)
+    loss = C.reduce_sum(error, axis=C.Axis.all_axes()) * 1.0
+    trainer = C.Trainer(None, (loss, None), C.sgd(loss.parameters, 0.1))
+    trainer.train_minibatch({x: np.float32([[0.1], [-0.1]]), y: np.eye(2, dtype=np.float32)})
+    assert trainer.total_number_of_samples_seen == 2  # as the real CNTK 2.7 has it

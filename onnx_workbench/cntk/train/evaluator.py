@@ -80,11 +80,17 @@ def _chosen(variable: Variable, value: Any, group: list[int]) -> Any:
 
 
 def counted(function: Function) -> Variable:
-    """Return the variable whose samples are counted: the output, or what its last operator reads if it is a sum."""
-    output = function.output
-    if output.dynamic_axes or not output.is_output or not output.owner.inputs:
-        return output
-    return output.owner.inputs[0]  # type: ignore[no-any-return]
+    """Return the variable whose samples are counted: the output, or if that is a sum, the last one that has samples."""
+    output: Variable = function.output
+    waiting, seen = [output], {output}
+    for one in waiting:  # which grows
+        if one.dynamic_axes:
+            return one
+        if one.is_output:
+            more = [operand for operand in one.owner.inputs if operand not in seen]
+            seen.update(more)
+            waiting += more
+    return output
 
 
 def samples_in(value: Any, variable: Variable) -> int:
