@@ -41,7 +41,7 @@ class Tensor:
 
     @property
     def parameters(self) -> int:
-        """Number of its elements, or 0 if they are no parameters but 64-bit integers (shapes, indices), truths or text."""
+        """Number of its elements; 0 if they are no parameters but 64-bit integers (shapes, indices), truths or text."""
         return 0 if self.dtype in {"int64", "bool", "string"} else self.count
 
 
