@@ -231,7 +231,7 @@ class Profile:
             ("placed", f"{100 * self.placed_share:.1f} % of that time, on {len(self.nodes):,} nodes"),
             (
                 "memory",
-                f"{format_bytes(self.peak_bytes)} of values at peak, {format_bytes(self.weights_bytes)} of weights",
+                f"{self._shown_peak()} of values at peak, {format_bytes(self.weights_bytes)} of weights",
             ),
             ("computed by", self.provider or "(not said)"),
         ]
@@ -241,6 +241,11 @@ class Profile:
                 ("not placed", f"{len(self.unplaced)} kernels: {listed}" + ", …" * (len(self.unplaced) > 5))
             )
         return facts + [("note", note) for note in self.notes]
+
+    def _shown_peak(self) -> str:
+        """Return the peak; only as a bound where sizes are unknown, as from a trace with no inputs given."""
+        unknown = any(node.output_bytes is None for node in self.nodes)
+        return f"{'at least ' if unknown else ''}{format_bytes(self.peak_bytes)}"
 
     def _operator_rows(self) -> list[tuple[object, ...]]:
         counts = Counter(node.operator for node in self.nodes)

@@ -24,6 +24,7 @@ from onnx_workbench.views.value_details import values_leaving
 from onnx_workbench.views.value_source import ComputedValues, GivenValues
 
 if TYPE_CHECKING:
+    from onnx_workbench.analysis.tracing import Trace
     from onnx_workbench.views.netron_frame import NetronFrame
     from onnx_workbench.views.widgets import GraphWidget
 
@@ -182,7 +183,7 @@ class GraphView:
         if "widget" in self.__dict__:
             self.widget.show_overlays()
 
-    def values(self, values: Mapping[str, Any] | None) -> None:
+    def values(self, values: Mapping[str, Any] | Trace | None) -> None:
         """Show other arrays at a click, by the names of the values that they are; None shows none any more.
 
         Raises

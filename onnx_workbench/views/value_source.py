@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.steps import run_for
+
+if TYPE_CHECKING:
+    from onnx_workbench.analysis.tracing import Trace
 
 
 class ValueSource(Protocol):
@@ -28,7 +31,14 @@ class ValueSource(Protocol):
 class GivenValues:
     """Arrays that the caller has already."""
 
-    def __init__(self, model: Model, values: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, values: Mapping[str, Any] | Trace) -> None:
+        kept = getattr(values, "arrays", None)  # what `trace` returns
+        if isinstance(kept, Mapping):
+            if not kept:
+                raise InputError(
+                    "The trace kept no arrays: name some,  trace(model, inputs, keep=['conv1'])."
+                )
+            values = kept
         if not isinstance(values, Mapping):
             raise InputError(
                 f"values is a {type(values).__name__}; it must be a mapping from value name to array, such as "

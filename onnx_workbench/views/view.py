@@ -9,6 +9,7 @@ from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.model import as_model
 
 if TYPE_CHECKING:
+    from onnx_workbench.analysis.tracing import Trace
     from onnx_workbench.views.graph_view import GraphView
     from onnx_workbench.views.overlay import HasOverlays, Numbers
     from onnx_workbench.views.pair_view import PairView
@@ -22,7 +23,7 @@ def view(
     overlay_label: str = "",
     overlay_scale: str = "linear",
     inputs: object = None,
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | Trace | None = None,
     collapsed: bool | None = None,
     beside: None = None,
     height: int = 600,
@@ -37,7 +38,7 @@ def view(
     overlay_label: str = "",
     overlay_scale: str = "linear",
     inputs: object = None,
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | Trace | None = None,
     collapsed: bool | None = None,
     beside: object,
     height: int = 600,
@@ -51,7 +52,7 @@ def view(
     overlay_label: str = "",
     overlay_scale: str = "linear",
     inputs: object = None,
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | Trace | None = None,
     collapsed: bool | None = None,
     beside: object = None,
     height: int = 600,
@@ -78,7 +79,8 @@ def view(
         Arrays, as for ``run``: a click on a node then computes the values that it writes and reads, and shows them as
         a grid of channels (in CHW or HWC order), a matrix or bars, with statistics.
     values
-        The same from arrays that are there already, such as ``trace(...).arrays``: arrays by value name, of one run.
+        The same from arrays that are there already, by value name and of one run; or a trace that kept some,
+        ``trace(model, inputs, keep=[...])``.
     collapsed
         Whether modules of the source framework begin closed, each as one box; a click on its ``+`` opens it. None
         closes those of graphs of more than 300 nodes. It needs a file that tells the modules, as PyTorch's do, or

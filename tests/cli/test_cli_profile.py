@@ -36,6 +36,8 @@ def test_a_trace_is_written_and_read_back_and_node_data_lies_beside(capsys, tmp_
     facts = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert facts["load_ms"] is None
     assert facts["placed_share"] >= 0.95
+    assert main(["profile", SIGNS, "--from-trace", str(trace)]) == 0
+    assert " at least " in capsys.readouterr().out  # no inputs were given: the batch is unknown
     (graph,) = json.loads(data.read_text()).values()
     assert graph["name"] == "time in ms"
 

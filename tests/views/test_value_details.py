@@ -281,3 +281,12 @@ def test_a_value_that_cannot_be_computed_is_told_in_the_panel():
     shown = view(proto, inputs=np.ones(4, np.float32))
     place = shown.pane.place_of("b")
     assert "Reshape 'b' cannot be run" in shown.pane.details(place, {})["value"]["note"]
+
+
+def test_a_trace_is_taken_for_the_arrays_that_it_kept():
+    pictures = random_weights(1, 3, 8, 8)
+    proto = convnet()
+    kept = trace(proto, pictures, keep=["r"])
+    assert view(proto, values=kept).pane.source.array("r") is kept.arrays["r"]
+    with pytest.raises(InputError, match=r"kept no arrays: name some,  trace\(model, inputs, keep="):
+        view(proto, values=trace(proto, pictures))
