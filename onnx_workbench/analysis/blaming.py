@@ -159,7 +159,7 @@ def looked_into(
         exporters = walk_through(fresh, right, fresh_feeds, right_feeds, carried=False)
     except RunError:
         return blamed, ()
-    return _sharpened(walk, inside, exporters)
+    return _sharpened(walk, inside, exporters, same_kernels=tested.kernels == fresh.kernels)
 
 
 def _needs_a_closer_look(walk: Walk, blamed: tuple[Blame, ...], tested: OnnxSteps) -> bool:
@@ -177,11 +177,14 @@ def _needs_a_closer_look(walk: Walk, blamed: tuple[Blame, ...], tested: OnnxStep
     )
 
 
-def _sharpened(walk: Walk, inside: Walk, exporters: Walk) -> tuple[tuple[Blame, ...], tuple[str, ...]]:
+def _sharpened(
+    walk: Walk, inside: Walk, exporters: Walk, *, same_kernels: bool
+) -> tuple[tuple[Blame, ...], tuple[str, ...]]:
     """Return whom to blame by the values of PyTorch, of a fresh export beside them, and of that export by PyTorch."""
     blamed = blames(walk.verdicts)
     twins = {verdict.name: verdict.twin for verdict in inside.verdicts}
-    doubted = _confirmed_doubts(walk, inside, exporters, twins)
+    # Other kernels round otherwise: their last digits say nothing of each other.
+    doubted = _confirmed_doubts(walk, inside, exporters, twins) if same_kernels else set()
     suspects = {key for blame in blamed for key in blame.region} | doubted
     surely = {
         verdict.step.outputs[0]
