@@ -20,14 +20,17 @@ from onnx_workbench.runtime.steps import StepwiseRun
 _PROGRAM = """\
 # What one piece of a model computes, against what was expected: {what}
 # Needs numpy and onnxruntime:  python replay.py
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 
+here = Path(__file__).parent
 options = onnxruntime.SessionOptions()
 options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-session = onnxruntime.InferenceSession("piece.onnx", options, providers=["CPUExecutionProvider"])
-found = session.run(None, dict(np.load("inputs.npz")))[0]
-expected = np.load("expected.npz")["expected"]
+session = onnxruntime.InferenceSession(here / "piece.onnx", options, providers=["CPUExecutionProvider"])
+found = session.run(None, dict(np.load(here / "inputs.npz")))[0]
+expected = np.load(here / "expected.npz")["expected"]
 if found.shape != expected.shape:
     raise SystemExit(f"shape {{found.shape}}, expected {{expected.shape}}")
 difference = np.abs(found.astype("float64") - expected.astype("float64"))

@@ -306,8 +306,8 @@ def test_the_replay_shows_the_fault_with_nothing_but_numpy_and_onnxruntime(tmp_p
     onnx.checker.check_model(piece)
     assert [node.output[0] for node in piece.graph.node] == [culprit]
     said = subprocess.run(
-        [sys.executable, program.name],
-        cwd=program.parent,
+        [sys.executable, program],
+        cwd=program.parents[1],  # from anywhere
         capture_output=True,
         text=True,
         check=True,
