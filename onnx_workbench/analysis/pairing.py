@@ -220,7 +220,7 @@ class Pairing:
         if name not in self._outputs and (found := self._through_casts(origin, name, outcome)) is not None:
             return found
         is_output = name in self._outputs
-        if named is not None and (is_output or self._trusts(name, origin, named[1])):
+        if named is not None and (is_output or self._trusts(name, origin, named[1], outcome)):
             self._named_badly += not is_output
             return (*named, *self._compare(origin, name, outcome, named[1], named[0]))
         if is_output:
@@ -229,9 +229,11 @@ class Pairing:
             return self._by_what_follows(name, origin, outcome)
         return None
 
-    def _trusts(self, name: str, origin: Origin, expected: Array) -> bool:
+    def _trusts(self, name: str, origin: Origin, expected: Array, outcome: Array) -> bool:
         """Tell whether a value of the same name is the twin, though it does not agree: names may have changed hands."""
         if not self.expected.plays_the_part(name, origin.step, self.twins):
+            return False
+        if outcome.shape != expected.shape and not self._can_be_read(name, expected):
             return False
         if self._named_well > 3 * self._named_badly:
             return True
@@ -401,6 +403,17 @@ class Pairing:
                 if depth < _DEEPEST:
                     ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
         return tried
+
+    def _can_be_read(self, name: str, expected: Array) -> bool:
+        """Tell whether any step behind can be run with a value in this place; where none is ready, it may be."""
+        ready = [step for step in self._readers.get(name, []) if {*step.inputs} <= {name, *self.fed}]
+        for reader in ready:
+            try:
+                self.actual.compute(reader, {**self.fed, name: expected})
+            except RunError:
+                continue
+            return True
+        return not ready
 
     def _looked_up(self, name: str, values: dict[str, Any], depth: int) -> Any:
         """Return a value that a later step reads, computing what comes from another branch."""

@@ -142,3 +142,23 @@ def test_kernels_that_skip_a_rounding_of_half_precision_are_not_blamed(tmp_path)
     graph.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.arange(16).astype(np.float16), "shift"))
     found = ow.compare(ow.Session(graph), path, x)
     assert [blame.key for blame in found.blamed] == ["turned"], found
+
+
+def test_a_name_that_went_over_to_a_value_of_another_shape_is_no_fault():
+    """Tools that merge two nodes leave the name of one to what both compute."""
+    both = """
+        <ir_version: 10, opset_import: ["": 20]>
+        g (float[6, 4] x) => (float[2, 4, 3] y)
+        <int64[2] flat = {3, 8}, int64[3] deep = {3, 2, 4}, int64[3] last = {2, 4, 3}>
+        {
+            a = Tanh (x)
+            CHANGE
+            y = Exp (r)
+        }
+    """
+    plain = "p = Reshape (a, flat) q = Transpose <perm = [1, 0]> (p) r = Reshape (q, last)"
+    merged = "p = Reshape (a, deep) r = Transpose <perm = [1, 2, 0]> (p)"
+    two, one = (onnx.parser.parse_model(both.replace("CHANGE", change)) for change in (plain, merged))
+    x = np.random.default_rng(2).normal(size=(6, 4)).astype(np.float32)
+    found = ow.compare(one, two, x)
+    assert found.passed, found
