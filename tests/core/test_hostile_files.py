@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import time
 import warnings
 import zipfile
 
@@ -14,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from processor_time import bounded_work
 from tiny_models import convnet, dense, model, random_weights
 
 import onnx_workbench as ow
@@ -130,10 +130,8 @@ def test_garbage_is_refused_or_opened():
     ],
 )
 def test_lengths_that_lie_are_refused_at_once(content):
-    started = time.perf_counter()
-    with pytest.raises(ModelFileError, match=r"damaged|no graph|not ONNX"):
+    with bounded_work(2), pytest.raises(ModelFileError, match=r"damaged|no graph|not ONNX"):
         ow.open_model(content)
-    assert time.perf_counter() - started < 0.5
 
 
 def test_a_tensor_of_a_hundred_thousand_fields_is_read_in_bounded_time():
@@ -144,10 +142,9 @@ def test_a_tensor_of_a_hundred_thousand_fields_is_read_in_bounded_time():
     proto.graph.ClearField("initializer")
     graph = proto.graph.SerializeToString() + field_header(5, len(encoded)) + encoded
     proto.ClearField("graph")
-    started = time.perf_counter()
-    opened = ow.open_model(proto.SerializeToString() + field_header(7, len(graph)) + graph)
-    assert opened.weight("w").shape == (300_000,)
-    assert time.perf_counter() - started < 5
+    with bounded_work(10):
+        opened = ow.open_model(proto.SerializeToString() + field_header(7, len(graph)) + graph)
+        assert opened.weight("w").shape == (300_000,)
 
 
 @pytest.mark.parametrize(

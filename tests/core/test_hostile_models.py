@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
+from processor_time import bounded_work
 from tiny_models import dense, model
 
 import onnx_workbench as ow
@@ -85,10 +84,8 @@ def test_functions_that_call_themselves_are_refused(circle):
 
 def test_functions_nested_to_grow_without_measure_are_refused_at_once():
     functions = [function(f"F{i}", f"F{i + 1}", f"F{i + 1}") for i in range(60)] + [function("F60")]
-    started = time.perf_counter()
-    with pytest.raises(ModelFileError, match="more than the 1,000,000 that are opened"):
+    with bounded_work(3), pytest.raises(ModelFileError, match="more than the 1,000,000 that are opened"):
         ow.open_model(calling(*functions))
-    assert time.perf_counter() - started < 1
 
 
 def test_functions_that_call_others_are_fine():
@@ -118,10 +115,9 @@ def test_functions_that_call_others_are_fine():
 def test_labels_that_cannot_be_read_are_none_or_texts(text):
     proto = dense()
     proto.metadata_props.add(key="names", value=text)
-    started = time.perf_counter()
-    labels = ow.open_model(proto).labels
-    assert labels is None or all(isinstance(label, str) for label in labels)
-    assert time.perf_counter() - started < 2
+    with bounded_work(4):
+        labels = ow.open_model(proto).labels
+        assert labels is None or all(isinstance(label, str) for label in labels)
 
 
 def test_a_model_that_is_wrong_inside_is_still_looked_at():
@@ -181,7 +177,5 @@ def test_names_as_long_as_books_are_compared_in_no_time():
     proto = dense()
     proto.graph.output[0].name = proto.graph.node[0].output[0] = "ab" * 100_000
     opened = ow.open_model(proto)
-    started = time.perf_counter()
-    with pytest.raises(NameNotFoundError, match="no value or node 'ababab"):
+    with bounded_work(3), pytest.raises(NameNotFoundError, match="no value or node 'ababab"):
         opened.node("ab" * 100_001)
-    assert time.perf_counter() - started < 1

@@ -42,14 +42,13 @@ def one_large_weight(content_field: int) -> bytes:
 def measured(tmp_path, code: str) -> tuple[dict[str, object], int]:
     """Run code in a process of its own; return what it printed, and the memory in MiB that it took beyond imports."""
     program = f"""
-import json, time
+import json
 import numpy, onnx_workbench as ow
 from onnx_workbench.core.errors import WorkbenchError
 peak = lambda: int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) >> 10
 before = peak()
-started = time.perf_counter()
 {textwrap.dedent(code)}
-print(json.dumps({{"seconds": time.perf_counter() - started, "mebibytes": peak() - before, **answer}}))
+print(json.dumps({{"mebibytes": peak() - before, **answer}}))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -88,7 +87,6 @@ def test_three_gibibytes_in_one_file_open_are_summed_up_and_mapped(tmp_path, con
     assert answer["shape"][1] == COLUMNS
     assert not answer["writeable"]
     assert mebibytes < 60
-    assert answer["seconds"] < 2
 
 
 @linux_only
