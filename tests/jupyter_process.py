@@ -74,7 +74,7 @@ class Server:
             request.add_header("Authorization", f"token {self.token}")
         opener = urllib.request.build_opener(_NoRedirect)
         try:
-            with opener.open(request, timeout=30) as reply:
+            with opener.open(request, timeout=90) as reply:
                 return Reply(reply.status, reply.read(), dict(reply.headers))
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read(), dict(error.headers))
@@ -156,7 +156,7 @@ def _free_port() -> int:
 
 
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(500):
         if process.poll() is not None:
             break
         try:
@@ -171,7 +171,7 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()  # on SIGTERM the server shuts its kernels down as well
     try:
-        process.wait(timeout=20)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

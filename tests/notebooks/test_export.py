@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
-pytestmark = [pytest.mark.notebook, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.notebook, pytest.mark.timeout(900)]
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
@@ -21,7 +21,7 @@ def executed(tmp_path_factory):
     """The first notebook after its run; as JupyterLab saves it, without the state of its widgets."""
     notebook = nbformat.read(FOLDER / "00_start_here.ipynb", as_version=4)
     folder = {"metadata": {"path": str(tmp_path_factory.mktemp("export"))}}
-    nbclient.NotebookClient(notebook, timeout=120, store_widget_state=False, resources=folder).execute()
+    nbclient.NotebookClient(notebook, timeout=300, store_widget_state=False, resources=folder).execute()
     return notebook
 
 

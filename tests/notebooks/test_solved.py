@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from test_untouched import FOLDER, check_house_rules, run_notebook
 
-pytestmark = [pytest.mark.notebook, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.notebook, pytest.mark.timeout(900)]
 
 BLANK = "case.check(...)"
 SOLVED = """\

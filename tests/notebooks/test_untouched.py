@@ -12,10 +12,10 @@ import nbclient
 import nbformat
 import pytest
 
-pytestmark = [pytest.mark.notebook, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.notebook, pytest.mark.timeout(900)]
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-CELL_TIMEOUT_S = 120
+CELL_TIMEOUT_S = 300
 LARGEST_CPU_S = 60
 LARGEST_BYTES = 1 << 30
 
