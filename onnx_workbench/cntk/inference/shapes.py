@@ -30,7 +30,10 @@ def _elementwise(function: Any) -> Shape:
 @shapes("BatchNormalization")
 def _batch_normalization(function: Any) -> Shape:
     x, *statistics = function.inputs
-    channels = (x.shape[0],) if function.attributes["spatial"] else x.shape
+    if function.attributes["spatial"]:
+        channels = (x.shape[0],)
+    else:  # CNTK keeps one flat vector for the statistics of all elements
+        channels = x.shape if min(x.shape, default=0) < 0 else (math.prod(x.shape),)
     for one in statistics[:4]:
         if INFERRED in one.shape:
             one.resolve(channels)

@@ -36,6 +36,12 @@ QUESTIONS = {
     "gradient of clip at its bounds": "C.clip(x, 0, 2).grad(ROWS)",
     "0-d array": "(scalar + 1).eval({scalar: np.array(3, np.float32)})",
     "calling a constant graph": "(C.constant(1) + 1)()",
+    # normalisation of every element: statistics are one flat vector
+    "statistics of a plane": "[p.shape for p in C.layers.BatchNormalization()(w).parameters]",
+    "statistics of a plane, kept": "[c.shape for c in C.layers.BatchNormalization()(w).constants]",
+    "statistics of a plane's channels": "[p.shape for p in C.layers.BatchNormalization(map_rank=1)(w).parameters]",
+    "statistics of two axes": "C.layers.BatchNormalization(map_rank=2)(w)",
+    "a plane normalised": "C.layers.BatchNormalization(init_scale=2)(C.reshape(x, (1, 2)))(ROWS)",
     # sequences
     "reduce a static axis of ragged sequences": "C.reduce_sum(s, 0).eval({s: RAGGED})",
     "largest of ragged sequences": "C.argmax(s).eval({s: RAGGED})",
