@@ -31,6 +31,7 @@ from onnx_workbench.cntk.as_primitives.translation import with_own_primitives
 from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
+from onnx_workbench.cntk.exported_by_cntk import mend
 from onnx_workbench.cntk.graph import complete
 from onnx_workbench.cntk.native.as_onnx import GRAPH_NAME, OPSET, STEPS, STEPS_FIRST
 from onnx_workbench.cntk.ops.functions import Function, composite, primitive
@@ -77,6 +78,7 @@ def _modern(model: Model) -> ModelProto:
     if default_opset(proto) >= OPSET:
         return _with_small_contents(model)
     proto = model.to_proto()
+    mend(proto)
     try:
         return version_converter.convert_version(proto, OPSET)
     except ONNX_ERRORS as error:
