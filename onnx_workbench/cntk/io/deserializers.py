@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from onnx_workbench.cntk.value_types import Record
 Sequences = list[dict[str, Any]]
 
 
-class Deserializer:
+class Deserializer(ABC):
     """What a `MinibatchSource` reads from.
 
     Chunks are numbered from 0. A sequence is a dictionary of streams: an array with the steps first, or
-    `SparseSamples`.
+    `SparseSamples`. One that does not say what it has and how it is read cannot be made.
     """
 
     tumbles = False
@@ -28,28 +29,29 @@ class Deserializer:
     kept = True
     """Whether a chunk that was read is the same when it is read again, and is kept for that."""
 
+    @abstractmethod
     def open(self) -> None:
         """Look where the sequences are."""
 
+    @abstractmethod
     def stream_infos(self) -> list[StreamInformation]:
         """Return what streams there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self) -> int:
         """Return how many chunks there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lengths_of(self, chunk: int) -> list[int]:
         """Return how many samples each sequence of a chunk counts as."""
-        raise NotImplementedError
 
     def keys(self) -> list[Any] | None:
         """Return the number of each sequence, by which those of several deserializers are put together."""
         return None
 
+    @abstractmethod
     def read(self, chunk: int) -> Sequences:
         """Return the sequences of a chunk."""
-        raise NotImplementedError
 
 
 class TextDeserializer(Deserializer):
@@ -125,11 +127,15 @@ class UserDeserializer(Deserializer):
 
     def stream_infos(self) -> list[StreamInformation]:
         """Return what streams there are; to be written by users."""
-        raise NotImplementedError("should return a list of StreamInformation for all streams")
+        raise NotImplementedError(
+            f"{type(self).__name__}.stream_infos should return a list of StreamInformation for all streams: write it."
+        )
 
     def num_chunks(self) -> int:
         """Return how many chunks there are; to be written by users."""
-        raise NotImplementedError("should return the total number of chunks.")
+        raise NotImplementedError(
+            f"{type(self).__name__}.num_chunks should return the total number of chunks: write it."
+        )
 
     def get_chunk(self, chunk_id: int) -> dict[str, Any]:
         """Return the data of a chunk; to be written by users.
@@ -143,7 +149,9 @@ class UserDeserializer(Deserializer):
         -------
         For each stream an array or a CSR matrix of samples, or a list of sequences.
         """
-        raise NotImplementedError("should return data for the chunk.")
+        raise NotImplementedError(
+            f"{type(self).__name__}.get_chunk should return data for the chunk: write it."
+        )
 
     def open(self) -> None:
         """Ask what streams and chunks there are."""
@@ -241,7 +249,7 @@ def CTFDeserializer(filename: Any, streams: Any) -> TextDeserializer:
     return TextDeserializer(filename, streams)
 
 
-class _Refused(Deserializer):
+class _Refused:
     """What is not read here: saying so is all it does."""
 
     what = ""

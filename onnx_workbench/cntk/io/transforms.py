@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,12 +41,12 @@ class Draws:
         return int(self.unit() * count)
 
 
-class Transform:
+class Transform(ABC):
     """What is done to a picture: rows, columns and channels (blue, green, red), of bytes or float32."""
 
+    @abstractmethod
     def apply(self, pixels: Array, draws: Draws) -> Array:
         """Return the picture that becomes of one."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

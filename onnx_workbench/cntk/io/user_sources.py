@@ -21,7 +21,9 @@ class UserMinibatchSource:
 
     def stream_infos(self) -> list[StreamInformation]:
         """Return what streams there are; to be written by users."""
-        raise NotImplementedError("should return a list of StreamInformation for all streams")
+        raise NotImplementedError(
+            f"{type(self).__name__}.stream_infos should return a list of StreamInformation for all streams: write it."
+        )
 
     def stream_info(self, name: str) -> StreamInformation:
         """Return the stream of a name."""
@@ -34,7 +36,9 @@ class UserMinibatchSource:
         self, num_samples: int, number_of_workers: int, worker_rank: int, device: Any = None
     ) -> dict[StreamInformation, MinibatchData]:
         """Return data by stream, an empty dictionary after the end; to be written by users."""
-        raise NotImplementedError("should return a MinibatchData for each stream")
+        raise NotImplementedError(
+            f"{type(self).__name__}.next_minibatch should return a MinibatchData for each stream: write it."
+        )
 
     def get_checkpoint_state(self) -> dict[str, Any]:
         """Return where it is, for `restore_from_checkpoint`; nothing unless users write both."""

@@ -25,9 +25,13 @@ def check_filter(
     if reduction_rank not in {0, 1}:
         raise NotImplementedError(f"{kind}: reduction_rank must be 0 or 1; got {reduction_rank}.")
     if transpose_weight:
-        raise NotImplementedError(f"{kind}: transpose_weight option currently not supported")
+        raise NotImplementedError(
+            f"{kind}: transpose_weight option currently not supported, in CNTK neither. Transpose the kernel in init."
+        )
     if not np.all(sharing):
-        raise NotImplementedError(f"{kind}: sharing option currently must be True")
+        raise NotImplementedError(
+            f"{kind}: sharing option currently must be True; got {sharing}. Filters of each place are not made."
+        )
 
 
 def check_window(kind: str, filter_shape: Any, rank: int) -> None:
@@ -88,7 +92,10 @@ def _bias(wanted: bool, init: Any, channels: tuple[int, ...], spatial_rank: int)
 def _shifted(x: Any, length: int, before: int, axis: int, stride: int) -> Any:
     """Stack each step of a sequence with its neighbours."""
     if stride != 1:
-        raise NotImplementedError("windowed convolution with stride not yet implemented")
+        raise NotImplementedError(
+            "windowed convolution with stride not yet implemented, in CNTK neither: along the steps of a sequence "
+            f"strides must be 1; got {stride}."
+        )
     steps = []
     for offset in range(-before, length - before):
         if offset < 0:

@@ -34,7 +34,11 @@ class UserLearner(Learner):
         self, gradient_values: dict[Parameter, Any], training_sample_count: int, is_sweep_end: bool = False
     ) -> bool:
         """Change the parameters; to be written by users."""
-        raise NotImplementedError("UserLearner.update must be overriden")
+        raise NotImplementedError(
+            f"UserLearner.update must be overriden: write "
+            f"{type(self).__name__}.update(gradient_values, training_sample_count, is_sweep_end), "
+            "which changes self.parameters and returns True."
+        )
 
 
 class UniversalLearner(Learner):

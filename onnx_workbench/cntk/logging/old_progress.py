@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter, share
 
-class OldProgress:
+
+class OldProgress(ProgressWriter):
     """Sums of losses and metrics since the start and since the last line, fed by `update`."""
 
     freq: int
@@ -65,24 +67,6 @@ class OldProgress:
             pair(self.metric_since_start, self.metric_since_last) if with_metric else None,
         )
 
-    def on_write_training_update(
-        self, samples: Any, updates: Any, aggregate_loss: Any, aggregate_metric: Any
-    ) -> None:
-        """Write a line about some minibatches."""
-        raise NotImplementedError
-
-    def on_write_training_summary(
-        self,
-        samples: int,
-        updates: int,
-        summaries: int,
-        aggregate_loss: float,
-        aggregate_metric: Any,
-        elapsed_milliseconds: float,
-    ) -> None:
-        """Write a line about all minibatches."""
-        raise NotImplementedError
-
     def update_with_trainer(self, trainer: Any, with_metric: bool = False) -> None:
         """Take in the last minibatch of a trainer."""
         if trainer is not None and trainer.previous_minibatch_sample_count != 0:
@@ -113,19 +97,19 @@ class OldProgress:
 
     def avg_loss_since_start(self) -> float:
         """Return the mean loss since the start."""
-        return _mean(self.loss_since_start, self.samples_since_start)
+        return share(self.loss_since_start, self.samples_since_start)
 
     def avg_metric_since_start(self) -> float:
         """Return the mean metric since the start."""
-        return _mean(self.metric_since_start, self.samples_since_start)
+        return share(self.metric_since_start, self.samples_since_start)
 
     def avg_loss_since_last(self) -> float:
         """Return the mean loss since the last line."""
-        return _mean(self.loss_since_last, self.samples_since_last)
+        return share(self.loss_since_last, self.samples_since_last)
 
     def avg_metric_since_last(self) -> float:
         """Return the mean metric since the last line."""
-        return _mean(self.metric_since_last, self.samples_since_last)
+        return share(self.metric_since_last, self.samples_since_last)
 
     def reset_start(self) -> tuple[float, float, int]:
         """Begin the sums since the start anew; return mean loss, mean metric and the number of samples."""
@@ -140,7 +124,3 @@ class OldProgress:
         self.loss_since_last = self.metric_since_last = 0.0
         self.samples_since_last = 0
         return found
-
-
-def _mean(whole: float, count: int) -> float:
-    return whole / count if count else 0.0

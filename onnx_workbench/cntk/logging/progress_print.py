@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnx_workbench.cntk.logging.old_progress import OldProgress
-from onnx_workbench.cntk.logging.progress_writer import ProgressWriter, TrainingSummaryProgressCallback
+from onnx_workbench.cntk.logging.progress_writer import TrainingSummaryProgressCallback, mean_since, share
 from onnx_workbench.cntk.logging.tensorboard import TensorBoardProgressWriter
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-class ProgressPrinter(OldProgress, ProgressWriter):
+class ProgressPrinter(OldProgress):
     """Writes the mean loss and metric of some minibatches in a line.
 
     Parameters
@@ -110,9 +110,11 @@ class ProgressPrinter(OldProgress, ProgressWriter):
         if self.freq == 0:
             self.log(_geometric(samples, aggregate_loss, aggregate_metric))
             return
-        count, loss = samples[1] - samples[0], _mean(aggregate_loss, samples)
+        count, loss = samples[1] - samples[0], mean_since(aggregate_loss, samples)
         metric = (
-            "" if aggregate_metric is None else f", {self._told(_mean(aggregate_metric, samples), count)}"
+            ""
+            if aggregate_metric is None
+            else f", {self._told(mean_since(aggregate_metric, samples), count)}"
         )
         self.log(f" Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: loss = {loss:0.6f} * {count}{metric};")
 
@@ -123,7 +125,7 @@ class ProgressPrinter(OldProgress, ProgressWriter):
             return
         self.log(
             f" Evaluation Minibatch[{updates[0] + 1:4d}-{updates[1]:4d}]: "
-            f"{self._told(_mean(aggregate_metric, samples), samples[1] - samples[0])};"
+            f"{self._told(mean_since(aggregate_metric, samples), samples[1] - samples[0])};"
         )
 
     def on_write_training_summary(
@@ -141,11 +143,11 @@ class ProgressPrinter(OldProgress, ProgressWriter):
         seconds = elapsed_milliseconds / 1000
         total = "" if self.num_epochs is None else f" of {self.num_epochs}"
         metric = (
-            "" if aggregate_metric is None else f", {self._told(_share(aggregate_metric, samples), samples)}"
+            "" if aggregate_metric is None else f", {self._told(share(aggregate_metric, samples), samples)}"
         )
         self.log(
-            f"Finished Epoch[{summaries}{total}]: {self.tag}loss = {_share(aggregate_loss, samples):0.6f} * {samples}"
-            f"{metric} {seconds:0.3f}s ({_share(samples, seconds):5.1f} samples/s);"
+            f"Finished Epoch[{summaries}{total}]: {self.tag}loss = {share(aggregate_loss, samples):0.6f} * {samples}"
+            f"{metric} {seconds:0.3f}s ({share(samples, seconds):5.1f} samples/s);"
         )
 
     def on_write_test_summary(
@@ -157,7 +159,7 @@ class ProgressPrinter(OldProgress, ProgressWriter):
         elapsed_milliseconds: float,
     ) -> None:
         """Write a line about all of a test."""
-        metric = self._told(_share(aggregate_metric, samples), samples)
+        metric = self._told(share(aggregate_metric, samples), samples)
         self.log(f"Finished Evaluation [{summaries}]: Minibatch[1-{updates}]: {metric};")
 
     def on_write_distributed_sync_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
@@ -172,19 +174,11 @@ class ProgressPrinter(OldProgress, ProgressWriter):
         return f"metric = {number} * {count}"
 
 
-def _share(whole: float, count: float) -> float:
-    return whole / count if count > 0 else 0.0
-
-
-def _mean(sums: Any, samples: Any) -> float:
-    return _share(sums[1] - sums[0], samples[1] - samples[0])
-
-
 def _geometric(samples: Any, losses: Any, metrics: Any) -> str:
     def pair(sums: Any) -> str:
         if sums is None:
             return f"{'':8s}   {'':8s}   "
-        return f"{_share(sums[1], samples[1]):8.3g}   {_mean(sums, samples):8.3g}   "
+        return f"{share(sums[1], samples[1]):8.3g}   {mean_since(sums, samples):8.3g}   "
 
     return f" {pair(losses)}{pair(metrics)} {samples[1]:10d}"
 

@@ -133,10 +133,10 @@ class ProgressWriter:
         updates: int,
         summaries: int,
         aggregate_loss: float,
-        aggregate_metric: float,
+        aggregate_metric: Any,
         elapsed_milliseconds: float,
     ) -> None:
-        """Tell of all minibatches of training since the last summary."""
+        """Tell of all minibatches of training since the last summary; scripts that give no metric have None for it."""
 
     def on_write_test_summary(
         self,
@@ -153,6 +153,16 @@ class ProgressWriter:
 
     def write(self, key: str, value: Any) -> None:
         """Tell of a rate or a momentum that has changed."""
+
+
+def share(whole: float, count: float) -> float:
+    """Return the mean of what sums up to `whole`; of nothing it is 0."""
+    return whole / count if count > 0 else 0.0
+
+
+def mean_since(sums: Any, samples: Any) -> float:
+    """Return the mean over some minibatches, of the sums before them and after them."""
+    return share(sums[1] - sums[0], samples[1] - samples[0])
 
 
 class TrainingSummaryProgressCallback(ProgressWriter):

@@ -12,7 +12,7 @@ from onnx_workbench.cntk.core import Value
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.cntk.graph import file_order
 from onnx_workbench.cntk.logging.event_files import EventFile, as_bytes
-from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter, mean_since, share
 
 Node = tuple[str, str, list[str], tuple[int, ...], int]
 
@@ -104,8 +104,8 @@ class TensorBoardProgressWriter(ProgressWriter):
     ) -> None:
         """Write the means over some minibatches of training."""
         step = self.total_training_updates()
-        self.write_value("minibatch/avg_loss", _mean(aggregate_loss, samples), step)
-        self.write_value("minibatch/avg_metric", _mean(aggregate_metric, samples), step)
+        self.write_value("minibatch/avg_loss", mean_since(aggregate_loss, samples), step)
+        self.write_value("minibatch/avg_metric", mean_since(aggregate_metric, samples), step)
 
     def on_write_test_update(self, samples: Any, updates: Any, aggregate_metric: Any) -> None:
         """Refuse, as CNTK does: it is never asked to."""
@@ -123,8 +123,8 @@ class TensorBoardProgressWriter(ProgressWriter):
         elapsed_milliseconds: float,
     ) -> None:
         """Write the means over all minibatches since the last summary."""
-        self.write_value("summary/avg_loss", _share(aggregate_loss, samples), summaries)
-        self.write_value("summary/avg_metric", _share(aggregate_metric, samples), summaries)
+        self.write_value("summary/avg_loss", share(aggregate_loss, samples), summaries)
+        self.write_value("summary/avg_metric", share(aggregate_metric, samples), summaries)
 
     def on_write_test_summary(
         self,
@@ -137,15 +137,7 @@ class TensorBoardProgressWriter(ProgressWriter):
         """Write the mean over a test, at the minibatch that training has come to."""
         step = self.total_training_updates()
         name = "minibatch/test_avg_metric" if step else "summary/test_avg_metric"
-        self.write_value(name, _share(aggregate_metric, samples), step or summaries)
-
-
-def _share(whole: float, count: float) -> float:
-    return whole / count if count else 0.0
-
-
-def _mean(sums: Any, samples: Any) -> float:
-    return _share(sums[1] - sums[0], samples[1] - samples[0])
+        self.write_value(name, share(aggregate_metric, samples), step or summaries)
 
 
 def nodes_of(model: Any) -> Iterator[Node]:

@@ -8,7 +8,7 @@ from typing import Any
 from onnx_workbench.cntk.errors import CntkValueError
 from onnx_workbench.cntk.io.minibatch_source import MinibatchSource
 from onnx_workbench.cntk.io.user_sources import UserMinibatchSource
-from onnx_workbench.cntk.logging.progress_writer import ProgressWriter
+from onnx_workbench.cntk.logging.progress_writer import ProgressWriter, mean_since, share
 from onnx_workbench.cntk.train.configs import (
     CheckpointConfig,
     CrossValidationConfig,
@@ -36,9 +36,8 @@ class _Collector(ProgressWriter):
         self, samples: Any, updates: Any, aggregate_loss: Any, aggregate_metric: Any
     ) -> None:
         """Keep the means of some minibatches."""
-        count = samples[1] - samples[0]
-        loss, metric = (one[1] - one[0] for one in (aggregate_loss, aggregate_metric))
-        self.updates.append(Record(loss=loss / max(count, 1), metric=metric / max(count, 1), samples=count))
+        loss, metric = mean_since(aggregate_loss, samples), mean_since(aggregate_metric, samples)
+        self.updates.append(Record(loss=loss, metric=metric, samples=samples[1] - samples[0]))
 
     def on_write_training_summary(
         self,
@@ -50,10 +49,8 @@ class _Collector(ProgressWriter):
         elapsed_milliseconds: float,
     ) -> None:
         """Keep the means of a part of training."""
-        count = max(samples, 1)
-        self.summaries.append(
-            Record(loss=aggregate_loss / count, metric=aggregate_metric / count, samples=samples)
-        )
+        loss, metric = share(aggregate_loss, samples), share(aggregate_metric, samples)
+        self.summaries.append(Record(loss=loss, metric=metric, samples=samples))
 
     def on_write_test_summary(
         self,
@@ -64,7 +61,7 @@ class _Collector(ProgressWriter):
         elapsed_milliseconds: float,
     ) -> None:
         """Keep the mean of a test."""
-        self.tests.append(Record(metric=aggregate_metric / max(samples, 1), samples=samples))
+        self.tests.append(Record(metric=share(aggregate_metric, samples), samples=samples))
 
 
 def _config(callbacks: list[Any], kind: type) -> Any:
