@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.analysis.choices import choose_alike, is_choice, same_choice, turns_by_a_unit
+from onnx_workbench.analysis.continuations import LIKENESS, Continuations, likeness_of
 from onnx_workbench.analysis.differences import (
     Difference,
     difference,
@@ -25,19 +26,14 @@ from onnx_workbench.analysis.differences import (
     may_agree,
 )
 from onnx_workbench.analysis.expected_values import ExpectedValues
-from onnx_workbench.analysis.rounding import HALF, Limits, Origin, limits, plain_limit
+from onnx_workbench.analysis.rounding import Limits, Origin, limits, plain_limit
 from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import RunError
 from onnx_workbench.runtime.steps import Step, StepwiseRun, last_readers
 
 Array = NDArray[Any]
 
-_DEEPEST = 3
-_ABOUT = 64.0
-_ABOUT_HALF = 6.0  # a hundredth: more would be no likeness
 _LONGEST_WAY = 12
-_MOST_TRIED, _MOST_LOOKED_AT = 4000, 50_000
-"""Steps computed in one walk to see how values go on, and values looked at: thousands must not try each other."""
 
 
 _Found = tuple[str, Array, Difference, Limits]
@@ -75,14 +71,9 @@ class Pairing:
         self.own: dict[str, Any] | None = dict(actual_feeds) if carried else None
         self.twins: dict[str, str] = {}
         self.origins: dict[str, Origin] = {}
-        self._tried = self._looked_at = 0
+        self._continuations = Continuations(actual, self.expected, self.fed)
         self._same_kernels = actual.kernels == expected.kernels
         self._last = last_readers(actual.steps)
-        self._readers: dict[str, list[Step]] = {}
-        for step in actual.steps:
-            for name in step.inputs:
-                self._readers.setdefault(name, []).append(step)
-        self._writer = {name: step for step in actual.steps for name in step.outputs}
         self._doubtful = doubtful or set()
         self._named_well = self._named_badly = 0
         self.lost: set[int] = set()
@@ -233,13 +224,13 @@ class Pairing:
         """Tell whether a value of the same name is the twin, though it does not agree: names may have changed hands."""
         if not self.expected.plays_the_part(name, origin.step, self.twins):
             return False
-        if outcome.shape != expected.shape and not self._can_be_read(name, expected):
+        if outcome.shape != expected.shape and not self._continuations.can_be_read(name, expected):
             return False
         if self._named_well > 3 * self._named_badly:
             return True
         if self.expected.is_direct(name) and self.expected.follows(name, self._confirmed_before(origin)):
             return True
-        return self._goes_on(name, expected) != 0
+        return self._continuations.steps_until_known(name, expected) != 0
 
     def _named(self, name: str, origin: Origin) -> tuple[str, Array] | None:
         if not self.expected.knows(name):
@@ -285,12 +276,12 @@ class Pairing:
                 if _is_rounding(origin, outcome, expected) or not self.expected.follows(candidate, twins):
                     continue
                 limit = plain_limit(self.actual, origin, outcome, expected)
-                if not may_agree(outcome, expected, _ABOUT * limit):
+                if not may_agree(outcome, expected, LIKENESS * limit):
                     continue
                 apart, threshold = self._compare(origin, name, outcome, expected, candidate)
                 if not threshold.explain(apart):
                     continue
-                if apart.largest == 0 or is_alike(outcome, expected, _about(expected) * limit):
+                if apart.largest == 0 or is_alike(outcome, expected, likeness_of(expected) * limit):
                     return candidate, expected, apart, threshold
             if next(steps, self) is self:
                 return None
@@ -348,14 +339,14 @@ class Pairing:
             pass
         best: tuple[int, str, Array] | None = None
         for candidate, expected in self._candidates(origin, outcome, twins):
-            if self._tried >= _MOST_TRIED or (best is not None and best[0] == 1):
+            if self._continuations.exhausted or (best is not None and best[0] == 1):
                 break
             if expected.shape != outcome.shape or not is_float(expected):
                 continue
             if _is_rounding(origin, outcome, expected):
                 continue
             # The sooner something is known again, the surer: far behind, a choice may fall out alike for many values.
-            after = self._goes_on(name, expected, candidate)
+            after = self._continuations.steps_until_known(name, expected, candidate)
             if after and (best is None or after < best[0]):
                 best = after, candidate, expected
         if best is None:
@@ -378,82 +369,10 @@ class Pairing:
         # A node that reads what it should not: its twin comes from elsewhere.
         yield from (pair for pair, does in zip(waiting, follow, strict=True) if not does)
 
-    def _goes_on(self, name: str, expected: Array, candidate: str | None = None) -> int | None:
-        """Return how many steps on, fed with this, something known comes; 0 if nothing does, None if unknown."""
-        tried = None
-        values = {name: expected}
-        ways = [(reader, 1) for reader in self._readers.get(name, [])]
-        while ways and self._tried < _MOST_TRIED:
-            reader, depth = ways.pop(0)
-            self._tried += 1
-            try:
-                fed = {read: self._looked_up(read, values, _DEEPEST) for read in reader.inputs}
-                written = self.actual.compute(reader, fed)
-            except RunError:
-                continue
-            for out, value in written.items():
-                values[out] = value
-                array = self.actual.array(value)
-                if array is None:
-                    continue
-                if is_telling(array):
-                    if self._is_known(reader, fed, array, candidate):
-                        return depth
-                    tried = 0
-                if depth < _DEEPEST:
-                    ways += [(behind, depth + 1) for behind in self._readers.get(out, [])]
-        return tried
-
-    def _can_be_read(self, name: str, expected: Array) -> bool:
-        """Tell whether any step behind can be run with a value in this place; where none is ready, it may be."""
-        ready = [step for step in self._readers.get(name, []) if {*step.inputs} <= {name, *self.fed}]
-        for reader in ready:
-            try:
-                self.actual.compute(reader, {**self.fed, name: expected})
-            except RunError:
-                continue
-            return True
-        return not ready
-
-    def _looked_up(self, name: str, values: dict[str, Any], depth: int) -> Any:
-        """Return a value that a later step reads, computing what comes from another branch."""
-        if name not in values and name not in self.fed:
-            writer = self._writer.get(name)
-            if writer is None or depth == 0:
-                raise RunError(f"{name!r} is not there yet")
-            fed = {read: self._looked_up(read, values, depth - 1) for read in writer.inputs}
-            values.update(self.actual.compute(writer, fed))
-        return values[name] if name in values else self.fed[name]
-
-    def _is_known(self, reader: Step, fed: dict[str, Any], array: Array, candidate: str | None) -> bool:
-        origin = Origin(reader, fed, {})
-        allowed: dict[np.dtype[Any], float] = {}
-        for known, expected in list(self.expected.held.items()):
-            if known == candidate or known in self.expected.done or expected.shape != array.shape:
-                continue
-            if not is_float(expected) or (candidate and not self.expected.follows(known, [candidate])):
-                continue
-            self._looked_at += 1
-            if self._looked_at > _MOST_LOOKED_AT:
-                return False
-            if (rough := allowed.get(expected.dtype)) is None:
-                limit = plain_limit(self.actual, origin, array, expected)
-                rough = allowed[expected.dtype] = _about(expected) * limit
-            if may_agree(array, expected, rough):
-                apart = difference(array, expected)
-                if apart.relative <= rough:
-                    return True
-        return False
-
 
 def _is_rounding(origin: Origin, outcome: Array, expected: Array) -> bool:
     """Tell whether a cast rounds what the other side does not: what comes of it must not be excused by that."""
     return origin.step.operator == "Cast" and epsilon(outcome.dtype) > epsilon(expected.dtype)
-
-
-def _about(expected: Array) -> float:
-    """Return how many times what rounding explains is still a likeness."""
-    return _ABOUT if epsilon(expected.dtype) <= HALF else _ABOUT_HALF
 
 
 def _in_dtype_of(outcome: Array, expected: Array) -> Array:
