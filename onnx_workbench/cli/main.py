@@ -121,7 +121,7 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         names = list(action.choices or ())
-        if isinstance(action, argparse._SubParsersAction) and value not in names:  # noqa: SLF001  has no public name
+        if action.nargs == argparse.PARSER and value not in names:  # the verb, not a choice of an option
             close = difflib.get_close_matches(str(value), names, n=2)
             hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(names)}."
             raise argparse.ArgumentError(None, f"there is no verb {str(value)[:60]!r}. {hint}")

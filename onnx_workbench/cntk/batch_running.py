@@ -91,7 +91,8 @@ def _mixes_samples(roots: list[Any]) -> str:
 def _group(variable: Variable, value: Any, chosen: list[int]) -> Array:
     if isinstance(value, list):
         return np.stack([value[index] for index in chosen])
-    return value[chosen] if variable.dynamic_axes else value  # type: ignore[no-any-return]
+    found: Array = value[chosen] if variable.dynamic_axes else value
+    return found
 
 
 def _dynamic(program: Program, position: int) -> int:

@@ -133,13 +133,15 @@ class _DebugNode(UserFunction):
             else self.after
         )
 
-    def forward(self, argument: Any, device: Any = None, outputs_to_retain: Any = None) -> Any:  # type: ignore[override]
+    def forward(self, *arguments: Any, **_: Any) -> Any:
         """Show a value, and pass it on."""
+        argument = arguments[0]
         self.session.visit(self._seen(), argument, "forward")
         return None, argument
 
-    def backward(self, state: Any, root_gradients: Any) -> Any:  # type: ignore[override]
+    def backward(self, *arguments: Any, **_: Any) -> Any:
         """Show gradients, and pass them on."""
+        _state, root_gradients = arguments
         self.session.visit(self._seen(), root_gradients, "backward")
         return root_gradients
 

@@ -95,15 +95,19 @@ class PictureDeserializer(Deserializer):
 
     def open(self) -> None:
         """Read the list."""
+        self._entries = self._read()
+
+    def _read(self) -> list[Entry]:
         try:
             text = self.filename.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise CntkRuntimeError(
                 f"{self.name}: could not open the file {str(self.filename)!r} ({error.strerror or error})."
             ) from error
-        self._entries = list(self._entries_of(text))
-        if not self._entries:
+        found = list(self._entries_of(text))
+        if not found:
             raise CntkRuntimeError(f"{self.name}: there is no picture in the file {str(self.filename)!r}.")
+        return found
 
     def _entries_of(self, text: str) -> Iterator[Entry]:
         for number, line in enumerate(text.split("\n")):
@@ -125,8 +129,8 @@ class PictureDeserializer(Deserializer):
     @property
     def _known(self) -> list[Entry]:
         if self._entries is None:
-            self.open()
-        return self._entries  # type: ignore[return-value]
+            self._entries = self._read()
+        return self._entries
 
     def stream_infos(self) -> list[StreamInformation]:
         """Return what streams there are."""

@@ -90,20 +90,23 @@ class EventFile:
 
     def _record(self, data: bytes) -> None:
         if self._file is None:
-            self._open()
+            self._file = self._opened()
+            self._record(b"\x09" + struct.pack("<d", time.time()) + _text(3, "brain.Event:2"))
         length = struct.pack("<Q", len(data))
-        parts = (length, masked_checksum(length), data, masked_checksum(data))
-        self._file.write(b"".join(one if isinstance(one, bytes) else struct.pack("<I", one) for one in parts))  # type: ignore[union-attr]
+        self._file.write(length + _checked(length) + data + _checked(data))
 
-    def _open(self) -> None:
+    def _opened(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
         path, number = self._folder / name, 0
         while path.exists():  # two writers of the same second
             number += 1
             path = self._folder / f"{name}.{os.getpid()}.{number}"
-        self._file = path.open("xb")
-        self._record(b"\x09" + struct.pack("<d", time.time()) + _text(3, "brain.Event:2"))
+        return path.open("xb")
+
+
+def _checked(data: bytes) -> bytes:
+    return struct.pack("<I", masked_checksum(data))
 
 
 def _message(number: int, content: bytes) -> bytes:
