@@ -276,10 +276,16 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
     walk = walk_through(tested, right, feeds, right_feeds, carried=carried)
     if not walk.complete:
         notes.append("Stopped: the nodes after this were not compared.")
-    blamed = blames(walk.verdicts)
-    if isinstance(tested, OnnxSteps) and is_live_module(expected) and walk.complete:
-        blamed, more = looked_into(walk, tested, right, expected, feeds, right_feeds)
-        notes += more
+    blamed, complete = blames(walk.verdicts), walk.complete
+    if isinstance(tested, OnnxSteps) and is_live_module(expected) and complete:
+        try:
+            blamed, more = looked_into(walk, tested, right, expected, feeds, right_feeds)
+            notes += more
+        except KeyboardInterrupt:
+            complete = False
+            notes.append(
+                "Stopped: who is to blame was told without a fresh export, in which more can be seen."
+            )
     floats = float_steps(walk.verdicts)
     return Comparison(
         title_of(actual),
@@ -288,7 +294,7 @@ def compare(actual: object, expected: object, inputs: object = None, *, carried:
         blamed,
         tuple(v.name for v in walk.verdicts if v.twin is None and v.step.index in floats),
         tuple(notes),
-        walk.complete,
+        complete,
         tuple(v for v in walk.verdicts if blamed and (v.failed or v.is_doubtful)),
         tested,
     )

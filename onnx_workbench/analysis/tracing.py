@@ -182,7 +182,8 @@ def trace(
     Returns
     -------
     Trace
-        Statistics of every value. After Ctrl-C, of those that were computed until then.
+        Statistics of every value. After Ctrl-C, of those that were computed until then: of a live module none while
+        its first run, in which its steps are found, goes on.
 
     Raises
     ------
@@ -204,7 +205,11 @@ def trace(
     if inputs is None:
         inputs, note = example_inputs(model)
         notes.append(note)
-    run = steps_of(model, inputs)
+    try:
+        run = steps_of(model, inputs)
+    except KeyboardInterrupt:
+        found = "Stopped by Ctrl-C while the run's steps were found: no value was taken yet."
+        return Trace(title_of(model), (), {}, complete=False, notes=(*notes, found))
     wanted = {keep} if isinstance(keep, str) else set(keep)
     _check_names(run, wanted | ({stop_after} if stop_after is not None else set()))
     feeds = run.feeds(inputs)

@@ -17,6 +17,7 @@ from tiny_models import convnet, model, random_weights
 from torch import nn
 
 import onnx_workbench as ow
+from onnx_workbench.analysis import comparison
 from onnx_workbench.analysis.expected_values import ExpectedValues
 from onnx_workbench.core.errors import InputError, NameNotFoundError
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
@@ -346,6 +347,20 @@ def test_ctrl_c_keeps_what_was_compared(monkeypatch):
     assert not found.passed
     assert [blame.key for blame in found.blamed] == [culprit]
     assert "then stopped" in str(found)
+
+
+def test_ctrl_c_in_the_closer_look_keeps_what_the_walk_found(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "looked_into", interrupted)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()).eval()
+    proto = ow.open_model(network, example_inputs=PICTURES).to_proto()
+    broken, culprit = changed(proto, "Conv", 0, new_weight(lambda w: w * 2))
+    found = ow.compare(broken, network, PICTURES)
+    assert [blame.key for blame in found.blamed] == [culprit]
+    assert not found.complete
+    assert "without a fresh export" in str(found)
 
 
 def test_models_of_another_task_and_missing_inputs_are_refused():

@@ -12,6 +12,7 @@ import torch
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from tiny_models import convnet, model, random_weights
+from torch import nn
 
 import onnx_workbench as ow
 from onnx_workbench.analysis import value_statistics
@@ -193,6 +194,23 @@ def test_ctrl_c_keeps_what_was_traced(monkeypatch):
     assert [value.name for value in found.values] == ["c", "r"]
     assert not found.complete
     assert "Stopped by Ctrl-C." in str(found)
+
+
+def test_ctrl_c_in_the_first_run_of_a_live_module_is_told_and_leaves_the_module_as_it_was():
+    class Interrupted(nn.Module):
+        def forward(self, x):
+            if not self.training:
+                raise KeyboardInterrupt
+            return x
+
+    network = nn.Sequential(nn.Linear(2, 2), Interrupted()).train()
+    found = ow.trace(network, np.ones((1, 2), np.float32))
+    assert found.values == ()
+    assert not found.complete
+    assert "Stopped by Ctrl-C while the run's steps were found" in str(found)
+    assert network.training
+    assert not network[0]._forward_hooks
+    assert not network[0]._forward_pre_hooks
 
 
 def test_a_node_that_fails_ends_the_trace_and_what_came_before_is_kept():
