@@ -32,6 +32,7 @@ from onnx_workbench.cntk.axis import Axis
 from onnx_workbench.cntk.default_options import get_global_option
 from onnx_workbench.cntk.errors import CntkRuntimeError
 from onnx_workbench.cntk.exported_by_cntk import mend
+from onnx_workbench.cntk.free_batch import keep_samples_apart
 from onnx_workbench.cntk.graph import complete
 from onnx_workbench.cntk.native.as_onnx import GRAPH_NAME, OPSET, STEPS, STEPS_FIRST
 from onnx_workbench.cntk.ops.functions import Function, composite, primitive
@@ -67,6 +68,7 @@ def function_of_model(model: Model) -> Function:
     elif not get_global_option("onnx_batch_axis", True):
         _batch_of_one(proto.graph)
     else:
+        keep_samples_apart(proto)
         _free_batch(proto.graph)
         _mark_steps(proto.graph)
     return with_own_primitives(_Building(_inferred(proto), model.payloads).whole(), whole=False)

@@ -41,6 +41,8 @@ def gradients(function: Any, at: Any, wrt: Any = None, outputs: Any = None, grad
             as_variable(one) for one in (wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt])
         ]
     _check_wanted(wanted)
+    if isinstance(outputs, list | tuple | set | frozenset | dict) and not outputs:
+        outputs = None  # as if none had been asked for
     asked = requested(function, outputs) if outputs is not None else ()
     computed = tuple(dict.fromkeys((root, *asked)))
     whole = run_stages(function, computed, batches(arguments_of(function, at)), training=True)

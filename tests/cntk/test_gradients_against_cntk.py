@@ -54,6 +54,7 @@ def test_gradients_come_in_the_forms_that_cntk_gives_them():
     gradient, value = model.grad({x: ones}, wrt=[w], outputs=[model.output])
     np.testing.assert_array_equal(gradient, [2, 2, 2])
     np.testing.assert_array_equal(value, ones * 2)
+    np.testing.assert_array_equal(model.grad({x: ones}, wrt=[w], outputs=[]), [2, 2, 2])
 
 
 def test_forward_and_backward_take_gradients_of_outputs():
