@@ -83,9 +83,13 @@ def _mean_variance_normalization(call: Call) -> Any:
     x = call.operand()
     given = [int(one) for one in call.attributes.get("axes", (0, 2, 3))]
     axes = [call.static_axis(axis, x) for axis in given]
-    centred = e.minus(x, reductions.reduce_mean(x, axis=axes))
-    deviation = e.sqrt(reductions.reduce_mean(e.square(centred), axis=axes))
-    return e.element_divide(centred, e.plus(deviation, 1e-9))
+
+    def normalized(x: Any) -> Any:
+        centred = e.minus(x, reductions.reduce_mean(x, axis=axes))
+        deviation = e.sqrt(reductions.reduce_mean(e.square(centred), axis=axes))
+        return e.element_divide(centred, e.plus(deviation, 1e-9))
+
+    return as_block_of("MeanVarianceNormalization", normalized, [x], "")
 
 
 def _gemm(call: Call) -> Any:
