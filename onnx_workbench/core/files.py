@@ -69,7 +69,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
         If the target is a folder, its own folder does not exist or takes no files, or the disk is full.
     """
     target = Path(path)
-    if target.is_dir():
+    if "\0" in str(target):
+        raise WriteError(f"Cannot write {clean_text(str(target))!r}: a name cannot hold the character NUL.")
+    with _explained(target):
+        is_folder = target.is_dir()
+    if is_folder:
         raise WriteError(f"{str(target)!r} is a folder: give the name of a file in it.")
     if not target.parent.is_dir():
         raise WriteError(
@@ -105,7 +109,7 @@ def _explained(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(
-            f"Cannot write {target.name!r} into {str(target.parent)!r}: {error.strerror or error}."
+            f"Cannot write {clean_text(target.name)!r} into {str(target.parent)!r}: {error.strerror or error}."
         ) from error
 
 

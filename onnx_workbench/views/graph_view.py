@@ -6,9 +6,8 @@ import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from onnx_workbench.core.errors import InputError, MissingPackageError, NameNotFoundError, require
 from onnx_workbench.core.files import write_atomic
@@ -41,15 +40,16 @@ class GraphView:
         self.model, self.height = model, height
         self.pane = GraphPane(model)
         self.pane.begin_folded(collapsed)
+        self._widget: GraphWidget | None = None
 
     @property
     def drawn(self) -> DrawnGraph:
         """The boxes as they are drawn now, with positions."""
         return self.pane.drawn
 
-    @cached_property
+    @property
     def widget(self) -> GraphWidget:
-        """The interactive graph, for use in layouts of your own.
+        """The interactive graph, for use in layouts of your own; a new one after ``widget.close()``.
 
         Raises
         ------
@@ -59,7 +59,14 @@ class GraphView:
         require("anywidget", purpose="to show a graph that can be clicked", extra="notebook")
         from onnx_workbench.views.widgets import GraphWidget
 
-        return GraphWidget(self.pane, height=self.height)
+        if self._shown_widget is None:
+            self._widget = GraphWidget(self.pane, height=self.height)
+        return cast("GraphWidget", self._widget)
+
+    @property
+    def _shown_widget(self) -> GraphWidget | None:
+        """The widget, if there is one that was not closed."""
+        return None if self._widget is None or self._widget.is_closed else self._widget
 
     def netron(self) -> NetronFrame:
         """Return the same model in Netron, as a second view in the notebook.
@@ -108,7 +115,7 @@ class GraphView:
             place = self.pane.place_of(value_name)
         if place is None:
             raise NameNotFoundError(
-                f"No node of the graph writes {clean_text(value_name)!r}; model.values lists the names of all values."
+                f"No node of the graph writes {clean_text(str(value_name))!r}; model.values lists the names of all."
             )
         self.widget.selected = place
 
@@ -151,8 +158,8 @@ class GraphView:
         return [self.pane.module_named(name) for name in names] or [None]
 
     def _show_modules(self, anchor: int = -1) -> None:
-        if "widget" in self.__dict__:
-            self.widget.draw_anew(anchor)
+        if shown := self._shown_widget:
+            shown.draw_anew(anchor)
 
     def overlay(
         self,
@@ -180,8 +187,8 @@ class GraphView:
         """
         changed = () if numbers is None else overlays_from(numbers, label=label, scale=scale)
         self.pane.colour_by(changed)
-        if "widget" in self.__dict__:
-            self.widget.show_overlays()
+        if shown := self._shown_widget:
+            shown.show_overlays()
 
     def values(self, values: Mapping[str, Any] | Trace | None) -> None:
         """Show other arrays at a click, by the names of the values that they are; None shows none any more.
@@ -238,8 +245,8 @@ class GraphView:
 
     def _chosen(self) -> dict[str, Any]:
         """Return what is chosen to be seen, by the reader of the widget if there is one."""
-        if "widget" in self.__dict__:
-            return self.widget.chosen()
+        if widget := self._shown_widget:
+            return widget.chosen()
         shown, scale = (0, self.pane.overlays[0].scale) if self.pane.overlays else (-1, "linear")
         return {"overlay_shown": shown, "overlay_scale": scale, "selected": -1, "details": {}}
 

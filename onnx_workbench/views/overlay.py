@@ -66,6 +66,10 @@ class Overlay:
     def __post_init__(self) -> None:
         """Check the scale and the numbers."""
         check_scale(self.scale)
+        if not isinstance(self.label, str):
+            raise InputError(
+                f"The overlay's label is {self.label!r}; it is a text that says what the numbers are, such as 'ms'."
+            )
         if not isinstance(self.numbers, Mapping):
             raise InputError(f"The overlay is a {type(self.numbers).__name__}; {_EXPECTED}")
         _ = self.floats
@@ -77,8 +81,9 @@ class Overlay:
         for name, number in self.numbers.items():
             try:
                 found[name] = float(number)
-            except (TypeError, ValueError):
-                given = f"{clean_text(str(name))!r} a {type(number).__name__}"
+            except (TypeError, ValueError, OverflowError) as error:
+                large = ", larger than any float" * isinstance(error, OverflowError)
+                given = f"{clean_text(str(name))!r} a {type(number).__name__}{large}"
                 raise InputError(f"The overlay gives {given}; {_EXPECTED}") from None
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from onnx_workbench.analysis.model_difference import ModelDifference, NodeDifference, model_difference
@@ -14,6 +13,8 @@ from onnx_workbench.views.overlay import Overlay
 
 if TYPE_CHECKING:
     import ipywidgets
+
+    from onnx_workbench.views.widgets import GraphWidget
 
 
 class PairView:
@@ -35,6 +36,8 @@ class PairView:
         self.difference: ModelDifference = model_difference(left.model, right.model)
         for number, side in enumerate((left, right)):
             side.pane.marks = self._marks(number)
+        self._box: ipywidgets.Widget | None = None
+        self._sides: tuple[GraphWidget, ...] = ()
 
     def _marks(self, side: int) -> dict[str, Mark]:
         """Return the marks of one side."""
@@ -57,9 +60,9 @@ class PairView:
                 moved.append(Overlay(numbers, overlay.label, overlay.scale))
         self.right.pane.colour_by(tuple(moved))
 
-    @cached_property
+    @property
     def widget(self) -> ipywidgets.Widget:
-        """Both graphs in one box, for use in layouts of your own.
+        """Both graphs in one box, for use in layouts of your own; a new one after ``widget.close()``.
 
         Raises
         ------
@@ -67,14 +70,20 @@ class PairView:
             If the packages for notebooks are not installed.
         """
         require("anywidget", purpose="to show graphs that can be clicked", extra="notebook")
+        sides = (self.left.widget, self.right.widget)
+        if self._box is None or self._box.comm is None or sides != self._sides:
+            self._box = self._boxed(sides)
+        return self._box
+
+    def _boxed(self, sides: tuple[GraphWidget, GraphWidget]) -> ipywidgets.Widget:
+        """Return both graphs in one box; each that is new follows the other from now on."""
         import ipywidgets
 
-        sides = [self.left.widget, self.right.widget]
-        for number in (0, 1):
-            sides[number].observe(
-                lambda change, number=number: self._follow(number, change), names="selected"
-            )
-            sides[number].layout = ipywidgets.Layout(flex="1 1 390px", min_width="0")
+        for number, side in enumerate(sides):
+            if side not in self._sides:
+                side.observe(lambda change, number=number: self._follow(number, change), names="selected")
+                side.layout = ipywidgets.Layout(flex="1 1 390px", min_width="0")
+        self._sides = sides
         return ipywidgets.VBox(
             [
                 ipywidgets.HTML(f"<div>{escape(self._explanation, limit=400)}</div>"),

@@ -118,8 +118,7 @@ def view(
     >>> times = ow.view("signs.onnx", overlay={"relu": 3.2, "logits": 0.7}, overlay_label="ms")
     """
     opened = as_model(model)
-    if not 160 <= height <= 10_000:
-        raise InputError(f"height is {height}; it is in CSS pixels and can be from 160 to 10000.")
+    _check_height(height)
     from onnx_workbench.views.graph_view import GraphView
 
     shown = GraphView(opened, height=height, collapsed=collapsed)
@@ -138,3 +137,10 @@ def view(
     pair = PairView(shown, GraphView(as_model(beside), height=height, collapsed=collapsed))
     pair.colour_left(shown.pane.overlays)
     return pair
+
+
+def _check_height(height: object) -> None:
+    if not (isinstance(height, int) and 160 <= height <= 10_000):
+        raise InputError(
+            f"height is {height!r}; it is a whole number of CSS pixels and can be from 160 to 10000."
+        )

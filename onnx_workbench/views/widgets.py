@@ -50,6 +50,11 @@ class GraphWidget(anywidget.AnyWidget):
         self.observe(self._on_selected, names="selected")
         self.on_msg(self._on_message)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close()`` took it out of the notebook, for good."""
+        return self.comm is None
+
     def show_overlays(self) -> None:
         """Colour the boxes anew, by the first of the overlays; positions stay."""
         overlays = self._pane.overlays

@@ -18,6 +18,14 @@ def test_a_folder_that_takes_no_files_is_told_by_its_name():
     assert ".part" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("a" * 300, "File name too long"), ("a\0b", "cannot hold the character NUL")]
+)
+def test_a_name_that_no_file_can_have_is_told(tmp_path, name, reason):
+    with pytest.raises(WriteError, match=rf"Cannot write .*{reason}\."):
+        write_atomic(tmp_path / name, "x")
+
+
 def test_a_disk_that_is_full_loses_nothing(tmp_path):
     resource = pytest.importorskip("resource", reason="limits of file sizes are a matter of Unix")
     target = tmp_path / "model.onnx"

@@ -8,7 +8,7 @@ import pytest
 from tiny_models import model
 
 from onnx_workbench.cli.main import main
-from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.errors import UnknownSourceError
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.pair_view import PairView
 from onnx_workbench.views.view import view
@@ -83,6 +83,17 @@ def test_the_bundle_holds_the_widget_and_what_differs_as_text(pair):
     assert "1 of them differs" in bundle["text/plain"]
 
 
+@pytest.mark.parametrize("closed", ["both", "left"])
+def test_graphs_whose_widget_was_closed_are_shown_again_and_follow_each_other(pair, closed):
+    (pair if closed == "both" else pair.left).widget.close()
+    bundle, _ = pair._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == pair.widget.model_id
+    select(pair.left, "a")
+    assert selected(pair.right) == "k"
+    select(pair.right, "l")
+    assert selected(pair.left) == "b"
+
+
 def test_names_of_files_tell_the_sides(tmp_path):
     paths = [
         open_model(model(body)).save(tmp_path / f"{name}.onnx")
@@ -106,5 +117,5 @@ def test_the_terminal_tells_the_differences_as_text_and_as_json(tmp_path, capsys
 
 
 def test_something_that_is_no_model_beside_is_an_error():
-    with pytest.raises((InputError, TypeError, ValueError)):
+    with pytest.raises(UnknownSourceError, match=r"this is a builtins\.int"):
         view(model(LEFT), beside=3)

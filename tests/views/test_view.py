@@ -176,6 +176,24 @@ def test_a_value_is_selected_by_its_name():
         shown.select("nonsense")
 
 
+@pytest.mark.parametrize("name", ["nonsense", 3, "", "<b>\0</b>"])
+def test_a_value_that_no_node_writes_cannot_be_selected(name):
+    with pytest.raises(NameNotFoundError, match="No node of the graph writes"):
+        view(convnet()).select(name)
+
+
+def test_a_graph_whose_widget_was_closed_is_shown_again():
+    shown = view(convnet(), overlay={"c": 1.0, "r": 2.0})
+    first = shown.widget
+    first.close()
+    shown.overlay({"c": 5.0, "r": 2.0}, label="later")  # nobody looks at the closed one any more
+    assert "later" in shown.svg()
+    data, _ = shown._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.widget.model_id
+    assert shown.widget is not first
+    assert shown.widget.overlays["items"][0]["label"] == "later"
+
+
 def test_weights_that_cannot_be_read_any_more_say_why(tmp_path):
     path = open_model(dense()).save(tmp_path / "dense.onnx")
     widget = view(open_model(path)).widget
@@ -282,6 +300,7 @@ def test_a_number_of_any_output_colours_its_node():
         ({}, "names nothing"),
         ({"unknown": 1.0}, "'unknown'.*the graph has 'image'"),
         ({"c": "fast"}, "'c' a str; it must be a mapping"),
+        ({"c": 10**400}, "'c' a int, larger than any float; it must be a mapping"),
         ([1.0, 2.0], "is a list; it must be a mapping"),
         ({"ms": {"c": 1.0}, "r": 2.0}, "mixes numbers and mappings: 'r'"),
         ({"ms": {"c": 1.0}, "error": {"nonsense": 2.0}}, "overlay 'error' has no number.*'nonsense'"),
@@ -338,14 +357,19 @@ def test_a_label_beside_labels_is_refused():
         view(convnet(), overlay={"time": {"c": 1.0}}, overlay_label="ms")
 
 
+def test_a_label_that_is_no_text_is_refused():
+    with pytest.raises(InputError, match="label is 5; it is a text"):
+        view(convnet(), overlay={"c": 1.0}, overlay_label=5)
+
+
 def test_an_unknown_scale_is_refused():
     with pytest.raises(InputError, match="'cubic'; it can be 'linear' or 'log'"):
         view(convnet(), overlay={"c": 1}, overlay_scale="cubic")
 
 
-@pytest.mark.parametrize("height", [0, 100_000])
+@pytest.mark.parametrize("height", [0, 100_000, 600.5, "tall"])
 def test_an_impossible_height_is_refused(height):
-    with pytest.raises(InputError, match=f"height is {height}"):
+    with pytest.raises(InputError, match=f"height is {height!r}; it is a whole number"):
         view(convnet(), height=height)
 
 
