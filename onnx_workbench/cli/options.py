@@ -17,6 +17,7 @@ from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime import array_files
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds
+from onnx_workbench.runtime.session import Session
 
 Verb = Callable[[argparse.Namespace], int | None]
 """What a verb does; it returns the exit code, None for 0."""
@@ -86,6 +87,20 @@ def add_description(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="JSON object with the fields of Preprocessing, or a file of it",
     )
+
+
+def add_isolated(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that `isolated_or_here` reads."""
+    parser.add_argument("--isolated", action="store_true", help="in a process of its own, which may crash")
+
+
+def isolated_or_here(
+    options: argparse.Namespace, model: Model, *, optimisation: str | None = None
+) -> Model | Session:
+    """Return the model, or if it was asked for a session of it in a process of its own."""
+    if not options.isolated:
+        return model
+    return Session(model, isolated=True, optimisation=optimisation)
 
 
 def emit(options: argparse.Namespace, text: str, facts: dict[str, Any]) -> None:

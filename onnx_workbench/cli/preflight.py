@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from onnx_workbench.cli.options import Verbs, add_model, emit
+from onnx_workbench.cli.options import Verbs, add_isolated, add_model, emit, isolated_or_here
 from onnx_workbench.runtime import array_files
 from onnx_workbench.sources.open import open_model
 
@@ -24,6 +24,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="NAME=FILE.npy",
         help="a real sample; or FILE.npz for all",
     )
+    add_isolated(parser)
 
 
 def _preflight(options: argparse.Namespace) -> int:
@@ -31,6 +32,6 @@ def _preflight(options: argparse.Namespace) -> int:
 
     model = open_model(options.model)
     inputs = array_files.read_feeds(model.inputs, options.input) if options.input else None
-    found = preflight(model, inputs)
+    found = preflight(isolated_or_here(options, model), inputs)
     emit(options, str(found), found.to_dict())
     return 0 if found else 1

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_dimension, add_model, dimensions, emit, target_path
+from onnx_workbench.cli.options import (
+    Verbs,
+    add_dimension,
+    add_isolated,
+    add_model,
+    dimensions,
+    emit,
+    isolated_or_here,
+    target_path,
+)
 from onnx_workbench.runtime import array_files
 from onnx_workbench.runtime.plausible_inputs import plausible_feeds
 from onnx_workbench.sources.open import open_model
@@ -22,6 +31,7 @@ def add_to(verbs: Verbs) -> None:
     )
     parser.add_argument("--random", type=int, default=0, metavar="SEED", help="random inputs of another seed")
     add_dimension(parser)
+    add_isolated(parser)
     parser.add_argument("--repeat", type=int, default=10, metavar="RUNS", help="measured runs")
     parser.add_argument("--warmup", type=int, default=1, metavar="RUNS", help="runs before, beside the first")
     parser.add_argument("--threads", type=int, help="threads within one operator; 0 for all cores")
@@ -46,7 +56,7 @@ def _profile(options: argparse.Namespace) -> None:
     else:
         feeds = None
     found = profile(
-        model,
+        isolated_or_here(options, model),
         feeds,
         repeat=options.repeat,
         warmup=options.warmup,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_feeds, add_model, emit, feeds_of, target_path
+from onnx_workbench.cli.options import Verbs, add_feeds, add_isolated, add_model, emit, feeds_of, target_path
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import text_table
 from onnx_workbench.runtime import array_files
@@ -19,7 +19,7 @@ def add_to(verbs: Verbs) -> None:
     )
     add_model(parser)
     add_feeds(parser)
-    parser.add_argument("--isolated", action="store_true", help="in a process of its own, which may crash")
+    add_isolated(parser)
     parser.add_argument("--output", type=Path, metavar="FILE.npz", help="write the outputs")
 
 

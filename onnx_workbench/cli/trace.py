@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from onnx_workbench.cli.options import Verbs, add_feeds, add_model, emit, given_feeds, target_path
+from onnx_workbench.cli.options import (
+    Verbs,
+    add_feeds,
+    add_isolated,
+    add_model,
+    emit,
+    given_feeds,
+    isolated_or_here,
+    target_path,
+)
 from onnx_workbench.core.errors import InputError
 from onnx_workbench.core.files import write_atomic
 from onnx_workbench.runtime import array_files
@@ -19,6 +28,7 @@ def add_to(verbs: Verbs) -> None:
     )
     add_model(parser)
     add_feeds(parser)
+    add_isolated(parser)
     parser.add_argument(
         "--keep", action="append", default=[], metavar="VALUE", help="a value to write to --output"
     )
@@ -36,7 +46,9 @@ def _trace(options: argparse.Namespace) -> int:
         raise InputError("--output writes the values kept: name one or more with  --keep VALUE")
     target = None if options.output is None else target_path(options.output)
     model = open_model(options.model)
-    found = trace(model, given_feeds(options, model), keep=options.keep, stop_after=options.stop_after)
+    feeds = given_feeds(options, model)
+    traced = isolated_or_here(options, model, optimisation="none")
+    found = trace(traced, feeds, keep=options.keep, stop_after=options.stop_after)
     if target is not None:
         write_atomic(target, array_files.npz(dict(found.arrays)))
     emit(options, str(found), found.to_dict())

@@ -20,11 +20,15 @@ from onnx_workbench import training
 from onnx_workbench.cli.main import main
 from onnx_workbench.cli.options import GRAPH_SUFFIXES
 from onnx_workbench.core.provenance import module_path
+from onnx_workbench.runtime.session import Session
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.training.shipped_model import SIGNS_MODEL
 
 SIGNS = str(SIGNS_MODEL)
-VERBS = ("demo", "summary", "classify", "run", "view", "convert", "export-graph")
+VERBS = (
+    *("demo", "summary", "classify", "run", "preflight", "trace", "compare", "profile", "doctor"),
+    *("view", "convert", "export-graph"),
+)
 STEPS = '{"size": [8, 8]}'
 
 
@@ -314,6 +318,26 @@ def test_run_prints_a_table_of_outputs(cli):
 def test_a_run_in_a_process_of_its_own_gives_the_same(cli):
     arguments = ("run", "dense.onnx", "--input", "x.npy")
     assert cli(*arguments, "--isolated").out == cli(*arguments).out
+
+
+@pytest.mark.parametrize("verb", ["trace", "preflight", "profile"])
+def test_other_verbs_work_in_a_process_of_its_own_too(cli, verb, monkeypatch):
+    asked = []
+
+    def noted(*arguments: object, **options: object) -> Session:
+        asked.append(options["isolated"])
+        return Session(*arguments, **options)
+
+    monkeypatch.setattr("onnx_workbench.cli.options.Session", noted)
+    here = cli(verb, "dense.onnx", "--input", "x.npy")
+    assert not asked
+    there = cli(verb, "dense.onnx", "--input", "x.npy", "--isolated")
+    assert asked == [True]
+    assert (there.code, there.err) == (0, "")
+    if verb == "profile":  # no two runs take the same time
+        assert there.out.splitlines()[0] == here.out.splitlines()[0]
+    else:
+        assert there.out == here.out
 
 
 def test_random_inputs_go_by_their_seed(cli):
