@@ -12,15 +12,18 @@ from PIL import Image, ImageDraw, ImageFont
 _TILE = 168
 _GAP = 14
 _LINE = 16
+_INK = (111, 119, 131)
+"""A grey that can be read on white and on a dark notebook alike: sheets have no background of their own."""
 
 
 def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6, tile: int = _TILE) -> Image.Image:
-    """Return pictures in a grid, each above its caption of one line or more; small ones are enlarged."""
+    """Return pictures in a grid on nothing (RGBA), each above its caption of some lines; small ones are enlarged."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     lines = max(caption.count("\n") for _, caption in tiles) + 1
     cell_width, cell_height = tile + _GAP, tile + lines * _LINE + _GAP
-    canvas = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), "white")
+    # Nothing has the ink's colour, or the edges of letters would be pale.
+    canvas = Image.new("RGBA", (columns * cell_width + _GAP, rows * cell_height + _GAP), (*_INK, 0))
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(12)
     for index, (picture, caption) in enumerate(tiles):
@@ -29,7 +32,7 @@ def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6, tile: i
         small = _fitted(picture, tile)
         canvas.paste(small, (left + (tile - small.width) // 2, top + (tile - small.height) // 2))
         for line, text in enumerate(caption.split("\n")):
-            draw.text((left, top + tile + 4 + line * _LINE), text, fill=(40, 40, 40), font=font)
+            draw.text((left, top + tile + 4 + line * _LINE), text, fill=(*_INK, 255), font=font)
     return canvas
 
 

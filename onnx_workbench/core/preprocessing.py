@@ -306,7 +306,7 @@ class Preprocessing:
         Returns
         -------
         PIL.Image.Image
-            Shown by a notebook as it is; ``save()`` writes it to a file.
+            Shown by a notebook as it is, light or dark; ``save("sheet.png")`` writes it to a file.
         """
         from onnx_workbench.core.picture_sheet import plane_tile, sheet
 

@@ -81,7 +81,11 @@ class Dataset:
         return self.preprocessing(self.test_images[:_EXAMPLE_COUNT])
 
     def show(self, count: int = 24, *, columns: int = 8) -> Image.Image:
-        """Return a sheet of test pictures with their labels."""
+        """Return a sheet of test pictures with their labels; the first `count`, `columns` in a row."""
+        if count < 1 or columns < 1:
+            raise InputError(
+                f"show(count={count}, columns={columns}): both are whole numbers from 1, pictures and those in a row."
+            )
         tiles = [
             (Image.fromarray(image), self.labels[label])
             for image, label in zip(self.test_images[:count], self.test_labels[:count], strict=True)

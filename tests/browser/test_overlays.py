@@ -76,6 +76,31 @@ def test_the_worst_ten_lead_to_their_nodes_by_mouse_and_by_keys(browser, tmp_pat
         becomes(page, page.locator(".ow-worst-list").count, 0)
 
 
+def test_a_graph_begins_beside_its_legend_where_there_is_room(browser, tmp_path):
+    numbers = {f"v{i}": float(i) for i in range(30)}
+    with saved_page(browser, tmp_path, view(line(30), overlay=numbers, overlay_label="ms" * 12)) as page:
+        page.set_viewport_size({"width": 760, "height": 700})
+        legend = rests(page, page.locator(".ow-legend").bounding_box)
+        boxes = page.locator(".ow-node").evaluate_all("all => all.map(box => box.getBoundingClientRect().x)")
+        assert min(boxes) >= legend["x"] + legend["width"]
+
+
+def test_a_legend_is_folded_and_stays_so_for_the_next_graph(browser, tmp_path):
+    shown = view(line(6), overlay={"v1": 1.0, "v2": 2.0}, overlay_label="ms")
+    with saved_page(browser, tmp_path, shown) as page:
+        page.get_by_role("button", name="Fold the legend").click()
+        becomes(page, page.locator(".ow-ramp").count, 0)
+        unfold = page.get_by_role("button", name="Show the legend")
+        assert unfold.evaluate("button => button === document.activeElement")
+        assert page.locator(".ow-legend").bounding_box()["width"] < 80
+        assert fill(page, 3) == LAST  # the colours stay
+        page.reload()
+        unfold.click()
+        becomes(page, page.locator(".ow-ramp").count, 1)
+        page.reload()
+        page.locator(".ow-ramp").wait_for()
+
+
 def test_markup_in_labels_and_names_stays_text(browser, tmp_path):
     shown = view(line(3, v1=HOSTILE), overlay={HOSTILE: {"v1": 2.0}, "plain": {"v0": 1.0}})
     with saved_page(browser, tmp_path, shown) as page:

@@ -171,6 +171,18 @@ def test_show_pictures_every_plane(layout, color):
     assert np.asarray(sheet).std() > np.asarray(blank).std()
 
 
+def test_a_sheet_can_be_read_on_light_and_dark_notebooks():
+    sheet = ow.Preprocessing(size=(8, 8)).show(PICTURE)
+    clear = np.asarray(sheet)[..., 3] == 0
+    assert clear[0].all()  # the notebook's own colour is around the tiles
+    assert clear[:, 0].all()
+    for ground in ("white", "#111111"):
+        page = Image.new("RGBA", sheet.size, ground)
+        page.alpha_composite(sheet)
+        captions = np.asarray(page.convert("L"), np.float64)[-32:]  # the last two lines of text
+        assert abs(captions - captions[0, 0]).max() > 90
+
+
 FIELDS = [
     {},
     {"size": 7, "resize": "crop", "crop_fraction": 0.875, "mean": MEAN, "std": STD},

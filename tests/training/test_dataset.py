@@ -75,6 +75,12 @@ def test_the_sheet_has_a_tile_for_each_picture_as_far_as_there_are_pictures(few)
     assert few.show(100).size == two_rows.size  # there are 16
 
 
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"count": -3}, {"columns": 0}])
+def test_a_sheet_of_nothing_is_refused(few, wrong):
+    with pytest.raises(InputError, match="both are whole numbers from 1"):
+        few.show(**wrong)
+
+
 def test_digits_are_all_of_scikit_learns_split_by_seed():
     from sklearn.datasets import load_digits
 

@@ -13,6 +13,26 @@ export function chosenOverlay(all, shown, wanted) {
   return { ...item, ...scales[scale], ramp, notFinite, none, scale, scales: Object.keys(scales) };
 }
 
+const FOLDED = "onnx-workbench.legend-folded";
+
+/** Whether the reader folded the last legend: the next one begins so. Pages without storage forget it. */
+function wasFolded() {
+  try {
+    return localStorage.getItem(FOLDED) === "true";
+  } catch {
+    return false;
+  }
+}
+
+/** @param {boolean} folded */
+function rememberFolded(folded) {
+  try {
+    localStorage.setItem(FOLDED, String(folded));
+  } catch {
+    // Sandboxed pages have no storage: the legend is folded all the same.
+  }
+}
+
 export class Legend {
   /** @param {(shown: number) => void} choose @param {(scale: string) => void} rescale @param {(worst: Worst) => void} jump */
   constructor(choose, rescale, jump) {
@@ -21,6 +41,7 @@ export class Legend {
     this.jump = jump;
     this.element = element("div", "ow-legend");
     this.open = false;
+    this.folded = wasFolded();
     this.element.addEventListener("keydown", (event) => this.onKey(event));
   }
 
@@ -30,6 +51,11 @@ export class Legend {
     this.element.hidden = !items.length;
     this.element.replaceChildren();
     if (!items.length) return;
+    this.element.classList.toggle("ow-folded", this.folded);
+    if (this.folded) {
+      this.element.append(this.foldButton(overlay));
+      return;
+    }
     const controls = element("div", "ow-legend-row");
     controls.append(
       this.chooser(
@@ -38,11 +64,13 @@ export class Legend {
       ),
     );
     if (!overlay) {
+      controls.append(this.foldButton(overlay));
       this.element.append(controls);
       return;
     }
     if (overlay.scales.length > 1) controls.append(this.scaleButton(overlay));
     if (overlay.worst.length) controls.append(this.worstButton(overlay));
+    controls.append(this.foldButton(overlay));
     if (this.open && overlay.worst.length) this.element.append(this.worstList(overlay));
     this.element.append(controls, this.colours(overlay));
     if (overlay.note) this.element.append(element("div", "ow-legend-note", overlay.note));
@@ -90,6 +118,25 @@ export class Legend {
     });
     button.classList.add("ow-worst");
     button.setAttribute("aria-expanded", String(this.open));
+    return button;
+  }
+
+  /** @param {Overlay | null} overlay */
+  foldButton(overlay) {
+    const label = overlay?.label || "value";
+    const button = textButton(
+      this.folded ? "Legend" : "−",
+      this.folded ? `Show what the colours mean: ${label}` : "Fold the legend, to see what is behind it",
+      () => {
+        this.folded = !this.folded;
+        rememberFolded(this.folded);
+        this.toggled();
+        /** @type {HTMLElement | null} */ (this.element.querySelector(".ow-fold-legend"))?.focus();
+      },
+    );
+    button.classList.add("ow-fold-legend");
+    button.setAttribute("aria-label", this.folded ? "Show the legend" : "Fold the legend");
+    button.setAttribute("aria-expanded", String(!this.folded));
     return button;
   }
 

@@ -16,7 +16,8 @@ function weightSection(weight) {
 /** What the saved state knows of a node. @param {Graph} graph @param {number} node @returns {Details} */
 export function savedDetails(graph, node) {
   const { nodes, values } = graph;
-  const withType = (/** @type {string} */ name) => [name, values[name] ?? ""];
+  // A value may be called "constructor" or "toString", as what every object has.
+  const withType = (/** @type {string} */ name) => [name, Object.hasOwn(values, name) ? values[name] : ""];
   const rows = [
     ["name", nodes.name[node]],
     ["operator", nodes.operator[node]],

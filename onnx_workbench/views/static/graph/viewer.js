@@ -70,12 +70,22 @@ export class Viewer {
     const tall = this.graph.height * scale > this.height;
     const first = this.graph.nodes.x[0] ?? 0;
     const wide = this.graph.width * scale > this.width;
+    const y = tall ? 24 : (this.height - this.graph.height * scale) / 2;
+    const left = this.besideLegend(scale, y);
     this.set({
-      x: this.width / 2 - (wide ? first : this.graph.width / 2) * scale,
-      y: tall ? 24 : (this.height - this.graph.height * scale) / 2,
+      x: (left + this.width) / 2 - (wide ? first : this.graph.width / 2) * scale,
+      y,
       scale,
     });
     this.fitted = readable ? "readable" : "whole";
+  }
+
+  /** Where the graph's room begins: behind a legend that would cover it, if it has room there. @param {number} scale @param {number} y */
+  besideLegend(scale, y) {
+    const [wide, tall] = this.legend;
+    const drawn = this.graph.width * scale;
+    const covered = (this.width - drawn) / 2 < wide && y + this.graph.height * scale > this.height - tall;
+    return covered && wide + drawn + 16 <= this.width ? wide : 0;
   }
 
   /** The whole graph; from there back to where it can be read. */
@@ -83,9 +93,14 @@ export class Viewer {
     this.fit(this.fitted === "whole");
   }
 
+  /** Fit again what was fitted, and was not moved since: what lies over the stage has changed. */
+  refit() {
+    if (this.fitted) this.fit(this.fitted === "readable");
+  }
+
   /** The stage has another size: fit again what was fitted, else keep the middle in the middle. */
   resize() {
-    if (this.fitted) this.fit(this.fitted === "readable");
+    if (this.fitted) this.refit();
     else this.pan((this.stage.clientWidth - this.lastWidth) / 2, 0);
   }
 

@@ -94,7 +94,10 @@ export function render({ model, el }) {
     (scale) => set("overlay_scale", scale),
     jump,
   );
-  legend.toggled = onOverlay;
+  legend.toggled = () => {
+    onOverlay();
+    viewer.refit();
+  };
   const oddButton = toolButton(
     "Next difference (n): a solid border differs from its counterpart, a dashed one has none",
     "",
@@ -278,8 +281,10 @@ export function render({ model, el }) {
   function onOverlay() {
     const [all, shown] = [model.get("overlays") ?? {}, model.get("overlay_shown") ?? -1];
     overlay = chosenOverlay(all, shown, model.get("overlay_scale"));
+    const appears = legend.element.hidden;
     legend.fill(all, overlay, shown);
     cover();
+    if (appears !== legend.element.hidden && root.dataset.ready) viewer.refit();
     pane.request("draw");
     if (!panel.hidden) showDetails();
   }
@@ -303,6 +308,7 @@ export function render({ model, el }) {
   }
 
   function begin() {
+    cover();
     pane.begin();
     onSelected();
     requestAnimationFrame(() => {
