@@ -16,7 +16,7 @@ def add_to(verbs: Verbs) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "--beside", metavar="OTHER", help="tell which nodes another model has too, and what differs"
+        "--beside", metavar="OTHER", help="with another model: which nodes it has too, and what differs"
     )
     parser.add_argument("--browser", action="store_true", help="show it as a page in the browser")
     parser.add_argument("--output", type=Path, help="write to this file instead: .svg, .png, .html or .txt")
@@ -27,21 +27,22 @@ def _view(options: argparse.Namespace) -> None:
     import webbrowser
 
     target = None if options.output is None else graph_path(options.output)
+    if options.beside is not None and target is not None and target.suffix.lower() != ".html":
+        raise InputError(
+            f"Two graphs side by side are written as .html; got {target.name!r}. For pictures, write each by itself:  "
+            "onnx-workbench export-graph MODEL TARGET.svg"
+        )
+    from onnx_workbench.views.pair_view import PairView
     from onnx_workbench.views.view import view
 
-    if options.beside is not None:
-        if target is not None or options.browser:
-            raise InputError("--beside prints what differs; a picture or page shows one model: leave it out.")
-        pair = view(options.model, beside=options.beside)
-        emit(options, str(pair), pair.difference.to_dict())
-        return
-    drawing = view(options.model)
-    if options.output is None and not options.browser:
-        emit(options, str(drawing), {"text": drawing.text()})
+    shown = view(options.model) if options.beside is None else view(options.model, beside=options.beside)
+    if target is None and not options.browser:
+        facts = shown.difference.to_dict() if isinstance(shown, PairView) else {"text": shown.text()}
+        emit(options, str(shown), facts)
         return
     if target is None:
-        target = Path(tempfile.mkdtemp(prefix="onnx-workbench-")) / f"{drawing.model.name}.html"
-    drawing.save(target)
+        target = Path(tempfile.mkdtemp(prefix="onnx-workbench-")) / "graph.html"
+    shown.save(target)
     if options.browser:
         webbrowser.open(target.absolute().as_uri())
     emit(options, f"Wrote {target}", {"written": str(target)})

@@ -18,6 +18,7 @@ from onnx_workbench.views import figures
 from onnx_workbench.views.drawn_graph import DrawnGraph, draw_small, draw_whole
 from onnx_workbench.views.graph_pane import GraphPane
 from onnx_workbench.views.overlay import HasOverlays, Numbers, overlays_from, paint
+from onnx_workbench.views.page import page
 from onnx_workbench.views.picture import Picture
 from onnx_workbench.views.value_details import values_leaving
 from onnx_workbench.views.value_source import ComputedValues, GivenValues
@@ -228,7 +229,7 @@ class GraphView:
         forms: dict[str, Callable[[], str | bytes]] = {
             ".svg": self.svg,
             ".png": lambda: figures.png(self._small_picture(LARGEST_WHOLE_PICTURE)),
-            ".html": self._page,
+            ".html": lambda: page(*self.page_parts()),
             ".txt": self.text,
         }
         form = forms.get(target.suffix.lower())
@@ -238,10 +239,9 @@ class GraphView:
             )
         return write_atomic(target, form())
 
-    def _page(self) -> str:
-        from onnx_workbench.views.page import page
-
-        return page(self.pane, self.svg(), self._chosen())
+    def page_parts(self) -> tuple[GraphPane, str, dict[str, Any]]:
+        """Return what a page shows: the graph, its picture where scripts do not run, and what the reader chose."""
+        return self.pane, self.svg(), self._chosen()
 
     def _chosen(self) -> dict[str, Any]:
         """Return what is chosen to be seen, by the reader of the widget if there is one."""

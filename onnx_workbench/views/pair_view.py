@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnx_workbench.analysis.model_difference import ModelDifference, NodeDifference, model_difference
-from onnx_workbench.core.errors import MissingPackageError, require
+from onnx_workbench.core.errors import InputError, MissingPackageError, require
+from onnx_workbench.core.files import write_atomic
 from onnx_workbench.core.formatting import clean_text, escape
 from onnx_workbench.views.graph_pane import Mark
 from onnx_workbench.views.graph_view import GraphView
 from onnx_workbench.views.overlay import Overlay
+from onnx_workbench.views.page import pair_page
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -103,6 +107,40 @@ class PairView:
         if not difference.weights_compared:
             told.append("Not all weights were read.")
         return " ".join(told)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write both graphs to one page that works without Jupyter; each still follows what is selected in the other.
+
+        Parameters
+        ----------
+        path
+            A name that ends in ``.html``; ``left.save`` and ``right.save`` write each graph by itself.
+
+        Raises
+        ------
+        InputError
+            If the ending is another one.
+        """
+        target = Path(path).expanduser()
+        if target.suffix.lower() != ".html":
+            raise InputError(
+                f"Two graphs side by side can be saved as .html; got {clean_text(target.name)!r}. "
+                "pair.left.save('left.svg') and pair.right.save('right.svg') write each as a picture."
+            )
+        sides = (self.left.page_parts(), self.right.page_parts())
+        return write_atomic(target, pair_page(sides, self._explanation, self._counterpart_numbers()))
+
+    def _counterpart_numbers(self) -> list[dict[int, int]]:
+        """Return each side's nodes with their counterparts, by numbers."""
+        models = (self.left.model, self.right.model)
+        found: list[dict[int, int]] = []
+        for side in (0, 1):
+            pairs = [
+                (models[side].producer(key), models[1 - side].producer(other))
+                for key, other in self.difference.counterparts[side].items()
+            ]
+            found.append({node.index: other.index for node, other in pairs if node and other})
+        return found
 
     def _follow(self, side: int, change: dict[str, Any]) -> None:
         """Select in the other graph the counterpart of what was selected in one."""

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from onnx_workbench.views.graph_view import GraphView
+    from onnx_workbench.views.pair_view import PairView
 
 
 @contextmanager
-def saved_page(browser: Browser, folder: Path, shown: GraphView) -> Iterator[Page]:
+def saved_page(browser: Browser, folder: Path, shown: GraphView | PairView) -> Iterator[Page]:
     """Open a graph as a page; a request that leaves it, or an error in the console, fails."""
     path = shown.save(folder / "graph.html")
     page = browser.new_page(viewport={"width": 1000, "height": 640})
@@ -28,7 +29,7 @@ def saved_page(browser: Browser, folder: Path, shown: GraphView) -> Iterator[Pag
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(path.as_uri())
-    page.locator(".ow-graph[data-ready=true]").wait_for()
+    page.locator(".ow-graph[data-ready=true]").last.wait_for()
     yield page
     page.close()
     assert {url for url in requests if not url.startswith("data:")} == {path.as_uri()}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from patience import rests
+from onnx import parser
+from patience import becomes, rests
+from saved_pages import saved_page
+
+from onnx_workbench.views.view import view
 
 pytestmark = pytest.mark.browser
 
@@ -47,3 +51,27 @@ def test_a_click_selects_the_counterpart_and_n_goes_to_the_next_difference(lab):
         "() => { const [a, b] = [...document.querySelectorAll('.ow-graph')].map(g => g.getBoundingClientRect());"
         " return b.top >= a.bottom - 1; }"
     )
+
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]> g (float[2,2] x) => (float[2,2] y)'
+
+
+def test_a_saved_page_shows_both_and_each_follows_the_other(browser, tmp_path):
+    left = parser.parse_model(HEAD + "{ a = Relu(x) b = Tanh(a) c = Neg(b) y = Abs(c) }")
+    right = parser.parse_model(HEAD + "{ a = Relu(x) c = Neg(a) y = Abs(c) }")
+    with saved_page(browser, tmp_path, view(left, beside=right)) as page:
+        graphs = page.locator(".ow-graph")
+        boxes = rests(page, lambda: [graphs.nth(i).bounding_box() for i in (0, 1)])
+        assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+        assert all(500 < box["height"] <= 640 - box["y"] for box in boxes)
+        assert "has no counterpart" in page.locator("#explanation").inner_text()
+
+        def selected() -> list[str | None]:
+            return [graphs.nth(i).get_attribute("data-selected") for i in (0, 1)]
+
+        graphs.nth(0).locator("[data-node='3']").click()
+        becomes(page, selected, ["3", "2"])
+        graphs.nth(1).locator("[data-node='0']").click()
+        becomes(page, selected, ["0", "0"])
+        graphs.nth(0).locator("[data-node='2']").click()  # it has no counterpart
+        becomes(page, selected, ["2", "0"])

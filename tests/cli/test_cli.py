@@ -407,7 +407,7 @@ def test_view_opens_a_page_in_the_browser(cli, monkeypatch):
     ran = cli("view", "dense.onnx", "--browser")
     (address,) = opened
     assert address.startswith("file:///")
-    assert address.endswith("/dense.html")
+    assert address.endswith("/graph.html")
     assert (
         Path(ran.out.removeprefix("Wrote ").strip()).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     )

@@ -267,7 +267,7 @@ def drawings_of(page: Path) -> list[dict]:
     held = re.search(
         r'<script type="application/json" id="state">(.*?)</script>', page.read_text(), re.DOTALL
     )
-    return json.loads(held[1])["drawings"]
+    return json.loads(held[1])["graphs"][0]["drawings"]
 
 
 def test_a_saved_page_begins_as_the_cell_is_and_holds_every_node(tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from tiny_models import model
 
 from onnx_workbench.cli.main import main
-from onnx_workbench.core.errors import UnknownSourceError
+from onnx_workbench.core.errors import InputError, UnknownSourceError
 from onnx_workbench.sources.open import open_model
 from onnx_workbench.views.pair_view import PairView
 from onnx_workbench.views.view import view
@@ -113,7 +114,23 @@ def test_the_terminal_tells_the_differences_as_text_and_as_json(tmp_path, capsys
     told = json.loads(capsys.readouterr().out)
     assert told["only_left"] == ["c"]
     assert told["changed"][0]["what"] == {"axis": ["0", "1"]}
-    assert main(["view", paths[0], "--beside", paths[1], "--output", str(tmp_path / "a.svg")]) != 0
+    assert main(["view", paths[0], "--beside", paths[1], "--output", str(tmp_path / "a.svg")]) == 2
+    assert "side by side are written as .html; got 'a.svg'" in capsys.readouterr().err
+    assert main(["view", paths[0], "--beside", paths[1], "--output", str(tmp_path / "a.html")]) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("a.")] == ["a.html"]
+
+
+def test_a_page_holds_both_graphs_and_which_nodes_match(pair, tmp_path):
+    text = pair.save(tmp_path / "pair.html").read_text()
+    held = re.search(r'<script type="application/json" id="state">(.*?)</script>', text, re.DOTALL)
+    state = json.loads(held[1])
+    assert [graph["drawings"][0]["graph"]["marks"] for graph in state["graphs"]] == [
+        ["", "", "differs", "only", "", ""],
+        ["", "", "differs", "", ""],
+    ]
+    assert state["counterparts"] == [{"0": 0, "1": 1, "3": 2}, {"0": 0, "1": 1, "2": 3}]
+    with pytest.raises(InputError, match=r"saved as \.html; got 'pair\.svg'.*pair\.left\.save"):
+        pair.save(tmp_path / "pair.svg")
 
 
 def test_something_that_is_no_model_beside_is_an_error():

@@ -131,7 +131,7 @@ def test_the_page_holds_the_graph_as_data_that_cannot_end_its_script(tmp_path):
     assert "<script>alert(1)" not in text
     state = re.search(r'<script type="application/json" id="state">(.*?)</script>', text, re.DOTALL)
     assert (
-        json.loads(state[1])["drawings"][0]["graph"]["nodes"]["name"][1]
+        json.loads(state[1])["graphs"][0]["drawings"][0]["graph"]["nodes"]["name"][1]
         == "</script><script>alert(1)</script>"
     )
     assert not re.search(r"""(src|href)\s*=|https?://(?!www\.w3\.org)""", text)

@@ -6,18 +6,26 @@
  * @property {any} overlays
  * @property {number[][]} members  the nodes of each box, by their numbers in the model; none for inputs and outputs
  * @typedef {{kind: string, which: number | null, anchor: number, selected: number}} Wish  to open or close modules
+ * @typedef {object} SavedModel
+ * @property {() => Drawing} drawing  that is shown
+ * @property {(name: string) => any} get
+ * @property {(name: string, value: unknown) => void} set
+ * @property {() => void} save_changes
+ * @property {(wish: Wish) => void} send
+ * @property {(name: string, listener: () => void) => void} on
+ * @property {(name: string, listener: () => void) => void} off
  */
 
 const SAVED = 0;
 const WHOLE = 1;
 
 /** The box of a drawing that shows a node of the model. @param {Drawing} drawing @param {number} node */
-function boxOfNode(drawing, node) {
+export function boxOfNode(drawing, node) {
   return drawing.members.findIndex((members) => members.includes(node));
 }
 
 /** The box of one drawing that shows what a box of another shows. @param {Drawing} to @param {Drawing} from @param {number} place */
-function boxIn(to, from, place) {
+export function boxIn(to, from, place) {
   if (!(place in from.members)) return -1;
   const [first] = from.members[place];
   if (first !== undefined) return boxOfNode(to, first);
@@ -28,7 +36,7 @@ function boxIn(to, from, place) {
   );
 }
 
-/** A widget's model without a kernel. @param {Record<string, any>} state */
+/** A widget's model without a kernel. @param {Record<string, any>} state @returns {SavedModel} */
 export function savedModel(state) {
   const heard = new EventTarget();
   let shown = SAVED;
@@ -51,6 +59,7 @@ export function savedModel(state) {
     set("graph", { ...to.graph, focus: meant >= 0 ? meant : boxIn(to, from, wish.anchor) });
   }
   return {
+    drawing: () => state.drawings[shown],
     get: (/** @type {string} */ name) => state[name],
     set,
     save_changes: () => {},
