@@ -188,16 +188,25 @@ class GraphPane:
         return graph_state(self.drawn, self.model) | {
             "foldable": bool(self.folding.modules),
             **modules_state(self.drawn, self.model, frames, innermost),
-            "marks": [mark.kind if mark else "" for mark in self._marks_of_boxes()],
+            "marks": [marks[0].kind if marks else "" for marks in map(self._marks_of, self.drawn.nodes)],
+            "told": {
+                str(place): rows for place, box in enumerate(self.drawn.nodes) if (rows := self._told(box))
+            },
         }
 
-    def _marks_of_boxes(self) -> list[Mark | None]:
-        """Return the mark of each box; a module has the first one of its nodes."""
-        found = []
-        for box in self.drawn.nodes:
-            keys = (self.model.nodes[index].key for index in box.members)
-            found.append(next((self.marks[key] for key in keys if key in self.marks), None))
-        return found
+    def _marks_of(self, box: DrawnNode) -> list[Mark]:
+        """Return the marks of the nodes in a box; the first is drawn."""
+        keys = (self.model.nodes[index].key for index in box.members)
+        return [self.marks[key] for key in keys if key in self.marks]
+
+    def _told(self, box: DrawnNode) -> list[list[str]]:
+        """Return what is told of a box's marks."""
+        marks = self._marks_of(box)
+        return (
+            list(marks[0].rows)
+            if len(marks) == 1
+            else [["differences", f"{len(marks):,} of its nodes"]] * bool(marks)
+        )
 
     def place_of_node(self, key: str) -> int:
         """Return the box that shows a node, by its address; -1 for none."""
@@ -216,10 +225,5 @@ class GraphPane:
         box = self.drawn.nodes[place]
         value = value_details(self.model, box, self.source, asked) if self.source else None
         details = node_details(self.model, place, box) | {"value": value}
-        keys = [self.model.nodes[index].key for index in box.members]
-        marked = [self.marks[key] for key in keys if key in self.marks]
-        if len(marked) == 1:
-            details["rows"] = [*marked[0].rows, *details["rows"]]
-        elif marked:
-            details["rows"] = [["differences", f"{len(marked):,} of its nodes"], *details["rows"]]
+        details["rows"] = [*self._told(box), *details["rows"]]
         return details

@@ -19,6 +19,7 @@ export function savedDetails(graph, node) {
   // A value may be called "constructor" or "toString", as what every object has.
   const withType = (/** @type {string} */ name) => [name, Object.hasOwn(values, name) ? values[name] : ""];
   const rows = [
+    ...(graph.told[node] ?? []),
     ["name", nodes.name[node]],
     ["operator", nodes.operator[node]],
   ].filter(([, text]) => text);

@@ -33,6 +33,7 @@
  * @property {number[]} inModule  the innermost open module around each box, -1 for none
  * @property {{place: number[], node: number[], text: string[]}} hidden  nodes in closed modules: box, node, words
  * @property {string[]} marks  of each box: "", "differs" (from its counterpart) or "only" (it has none)
+ * @property {Record<string, string[][]>} told  of marked boxes, by their numbers: what differs
  * @property {number} [focus]  the box that stays where it was
  * @typedef {{place: number, node: number}} Hit  a box, and the node in it that was meant (-1: the box itself)
  * @typedef {object} Frames
