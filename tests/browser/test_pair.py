@@ -76,4 +76,4 @@ def test_a_saved_page_shows_both_and_each_follows_the_other(browser, tmp_path):
         graphs.nth(0).locator("[data-node='2']").click()  # it has no counterpart
         becomes(page, selected, ["2", "0"])
         told = graphs.nth(0).locator(".ow-panel").get_by_role("row", name="counterpart")
-        becomes(page, told.inner_text, "counterpart\tnone in g")
+        becomes(page, told.inner_text, "counterpart\tnone in the right one")
