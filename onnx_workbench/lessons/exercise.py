@@ -104,7 +104,7 @@ class Exercise:
         Said when it is right: what the learner has just shown.
     hints
         From the gentlest to the plainest.
-    solution
+    solution_code
         Code that ends in a call of ``check`` which passes.
     """
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
 from onnx_workbench.core.errors import MissingPackageError
+from onnx_workbench.core.files import write_atomic
 
 _SUFFIXES = (".svg", ".pdf", ".png", ".dot")
 _LONGEST_S = 60
@@ -31,21 +32,30 @@ def draw(nodes: list[Any], filename: str) -> None:
         )
     text = dot_text(nodes)
     if path.suffix.lower() == ".dot":
-        path.write_text(text, encoding="utf-8")
+        write_atomic(path, text)
         return
     program = shutil.which("dot")
     if program is None:
         raise MissingPackageError(
-            "Graphviz's program dot is needed to draw SVG, PNG and PDF; install graphviz, or name a .dot file."
+            f"Graphviz's program dot is needed to draw {path.name!r}, and it is not installed here. Install graphviz, "
+            "or name a .dot file. The graph as ONNX is drawn without it:\n"
+            "model.save('model.onnx', format=C.ModelFormat.ONNX)\n"
+            "onnx_workbench.view('model.onnx').save('graph.png')"
         )
-    done = subprocess.run(  # noqa: S603 - the program that shutil.which found, and no shell
-        [program, f"-T{path.suffix[1:].lower()}", "-o", str(path)],
-        input=text,
-        text=True,
-        capture_output=True,
-        timeout=_LONGEST_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - the program that shutil.which found, and no shell
+            [program, f"-T{path.suffix[1:].lower()}", "-o", str(path)],
+            input=text,
+            text=True,
+            encoding="utf-8",
+            capture_output=True,
+            timeout=_LONGEST_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CntkRuntimeError(
+            f"dot had not drawn the graph of {len(nodes):,} nodes after {_LONGEST_S} s: name a .dot file instead."
+        ) from error
     if done.returncode:
         raise CntkRuntimeError(f"dot could not draw the graph: {done.stderr.strip()[:300]}")
 
