@@ -23,7 +23,7 @@ from onnx_workbench.analysis.parity import check_parity
 from onnx_workbench.analysis.predictions import Predictions
 from onnx_workbench.analysis.summary import summarize
 from onnx_workbench.core.errors import InputError
-from onnx_workbench.core.files import write_atomic
+from onnx_workbench.core.files import made_folder, write_atomic
 from onnx_workbench.core.formatting import format_bytes, format_duration, html_table, text_table
 from onnx_workbench.core.model import Model
 from onnx_workbench.sources.open import open_model
@@ -107,7 +107,7 @@ def run_demo(folder: Path, *, threads: int | None = None, quiet: bool = False) -
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file: the demo writes into a folder. Name another.")
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     report = DemoReport(str(folder))
     say: Callable[[str], None] = (lambda _text: None) if quiet else _say
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from onnx_workbench.analysis.verdict import Verdict
 from onnx_workbench.core.errors import NameNotFoundError
-from onnx_workbench.core.files import write_atomic
+from onnx_workbench.core.files import made_folder, write_atomic
 from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.runtime.onnx_steps import OnnxSteps
 from onnx_workbench.runtime.steps import StepwiseRun
@@ -47,8 +47,7 @@ def write_replay(
         raise NameNotFoundError(
             f"{clean_text(key)!r} cannot be replayed: there are no expected values to run it against."
         )
-    target = Path(folder).expanduser()
-    target.mkdir(parents=True, exist_ok=True)
+    target = made_folder(folder)
     feeds = {name: value for name, value in fault.origin.feeds().items() if isinstance(value, np.ndarray)}
     piece = run.excerpt(fault.origin.steps(), feeds, {fault.name: fault.expected})
     write_atomic(target / "piece.onnx", piece.SerializeToString())

@@ -320,8 +320,8 @@ def _dimensions(model: Model, given: Mapping[str, Any]) -> dict[str, int]:
         raise InputError(f"No input has a dimension {', '.join(unknown)}; symbolic are: {known}.")
     batch = {value.shape[0] for value in model.inputs if value.shape and isinstance(value.shape[0], str)}
     for name, size in given.items():
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise InputError(f"Dimension {clean_text(name)!r} takes a whole number from 1; got {size!r}.")
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or not 1 <= size < 2**63:
+            raise InputError(f"Dimension {clean_text(name)!r} takes a whole number from 1; got {size!r:.60}.")
     return {str(name): 1 for name in sorted(map(str, batch))} | {
         name: int(size) for name, size in given.items()
     }

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_workbench.core.errors import InputError
+from onnx_workbench.core.formatting import clean_text
 from onnx_workbench.core.model import Model
 from onnx_workbench.core.preprocessing import Preprocessing
 from onnx_workbench.runtime import array_files
@@ -22,6 +23,7 @@ from onnx_workbench.runtime.session import Session
 Verb = Callable[[argparse.Namespace], int | None]
 """What a verb does; it returns the exit code, None for 0."""
 
+_MOST_DIGITS = 18  # ONNX keeps sizes in 64 bits
 GRAPH_SUFFIXES = (".svg", ".png", ".html", ".txt")
 
 
@@ -131,9 +133,15 @@ def _pairs(items: Sequence[str], what: str) -> dict[str, str]:
 def dimensions(options: argparse.Namespace) -> dict[str, int]:
     """Return the sizes given for symbolic dimensions."""
     pairs = _pairs(options.dimension, "--dimension")
-    if wrong := [value for value in pairs.values() if not value.isdigit() or int(value) < 1]:
-        raise InputError(f"--dimension takes whole numbers above 0; got {', '.join(wrong)}.")
+    if wrong := [value for value in pairs.values() if not _is_size(value)]:
+        raise InputError(
+            f"--dimension takes whole numbers above 0, of {_MOST_DIGITS} digits at most; got {', '.join(wrong)}."
+        )
     return {name: int(size) for name, size in pairs.items()}
+
+
+def _is_size(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0
 
 
 def _read_text(path: str, option: str) -> str:
@@ -149,7 +157,11 @@ def _read_text(path: str, option: str) -> str:
 def target_path(path: Path) -> Path:
     """Return where to write, before anything is computed for it."""
     target = path.expanduser()
-    if target.is_dir():
+    try:
+        is_folder = target.is_dir()
+    except OSError as error:  # a name longer than the disk takes
+        raise InputError(f"{clean_text(str(path))!r} cannot be written: {error.strerror}.") from error
+    if is_folder:
         raise InputError(f"{str(path)!r} is a folder: give the name of a file in it.")
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {str(target.parent)!r} to write {target.name!r} into.")

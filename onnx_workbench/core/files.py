@@ -102,6 +102,25 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str | Iterable[byte
     return target
 
 
+def made_folder(path: str | os.PathLike[str]) -> Path:
+    """Return a folder, made with all around it where there is none.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be made: a file has its name, or the system refuses.
+    """
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "there is a file of this name" if folder.is_file() else error.strerror or str(error)
+        raise WriteError(
+            f"Cannot make the folder {clean_text(str(folder))!r}: {reason}. Name another."
+        ) from error
+    return folder
+
+
 @contextmanager
 def _explained(target: Path) -> Iterator[None]:
     """Name the file that is meant, not the temporary one, when the system refuses to write."""

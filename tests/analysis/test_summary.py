@@ -118,6 +118,7 @@ def test_dimensions_scale_the_values_and_leave_the_weights():
         ({7: 3}, "No input has a dimension 7"),
         ({"N": 0}, "takes a whole number from 1; got 0"),
         ({"N": -2}, "takes a whole number from 1; got -2"),
+        ({"N": 10**20}, "takes a whole number from 1; got 10{20}"),
         ({"N": 2.5}, r"takes a whole number from 1; got 2\.5"),
         ({"N": "4"}, "takes a whole number from 1; got '4'"),
         ({"N": True}, "takes a whole number from 1; got True"),

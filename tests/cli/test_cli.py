@@ -178,8 +178,10 @@ def test_summary_counts_at_the_size_asked_for(cli):
 @pytest.mark.parametrize(
     ("dimension", "message"),
     [
-        ("N=0", "--dimension takes whole numbers above 0; got 0"),
-        ("N=-2", "--dimension takes whole numbers above 0; got -2"),
+        ("N=0", "--dimension takes whole numbers above 0, of 18 digits at most; got 0"),
+        ("N=-2", "; got -2"),
+        ("N=²", "; got ²"),
+        ("N=99999999999999999999", "; got 99999999999999999999"),
         ("N", "--dimension is given as NAME=VALUE, each name once; got N"),
         ("Q=2", "No input has a dimension Q; symbolic are: N."),
     ],
@@ -389,6 +391,14 @@ def test_the_graph_is_written_as_its_name_says(cli, verb, suffix):
     assert ran.facts == {"written": target}
     head = {".svg": b"<svg", ".png": b"\x89PNG", ".html": b"<!DOCTYPE html>", ".txt": b"<"}[suffix]
     assert Path(target).read_bytes().startswith(head)
+
+
+@pytest.mark.parametrize("verb", ["view", "convert"])
+def test_a_name_too_long_for_the_disk_is_a_sentence(cli, verb):
+    name = "a" * 300 + {"view": ".svg", "convert": ".onnx"}[verb]
+    ran = cli(verb, "dense.onnx", *(["--output"] if verb == "view" else []), name)
+    assert (ran.code, ran.out) == (2, "")
+    assert "' cannot be written: File name too long." in ran.err
 
 
 @pytest.mark.parametrize("target", ["graph.gif", "graph", "no/graph.svg"])

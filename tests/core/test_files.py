@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onnx_workbench.core.errors import InputError, WriteError
-from onnx_workbench.core.files import read_bounded, write_atomic
+from onnx_workbench.core.files import made_folder, read_bounded, write_atomic
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder that nobody may write to, root included")
@@ -24,6 +24,16 @@ def test_a_folder_that_takes_no_files_is_told_by_its_name():
 def test_a_name_that_no_file_can_have_is_told(tmp_path, name, reason):
     with pytest.raises(WriteError, match=rf"Cannot write .*{reason}\."):
         write_atomic(tmp_path / name, "x")
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_reason(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match=r"Cannot make the folder '.*file': there is a file of this name\."):
+        made_folder(tmp_path / "file")
+    with pytest.raises(WriteError, match=r"Cannot make the folder '.*file/below': Not a directory\."):
+        made_folder(tmp_path / "file" / "below")
+    assert made_folder(tmp_path / "a" / "b").is_dir()
+    assert made_folder(tmp_path / "a" / "b").is_dir()  # it may be there
 
 
 def test_a_disk_that_is_full_loses_nothing(tmp_path):
