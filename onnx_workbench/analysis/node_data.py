@@ -143,7 +143,7 @@ def read_node_data(path: str | os.PathLike[str], model: object) -> dict[str, dic
 def _content(path: str | os.PathLike[str], name: str) -> object:
     try:
         return json.loads(read_bounded(path, most_bytes=_LARGEST_FILE))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise InputError(f"{name!r} is no JSON: {clean_text(str(error), limit=120)}.") from error
 
 
@@ -169,4 +169,7 @@ def _number(result: object) -> float | None:
         return _WORDS.get(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if abs(value) < 1e308 else math.inf
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -19,7 +19,7 @@ def sample_of(array: NDArray[np.generic], *, most: int = MOST_ELEMENTS) -> NDArr
         length = most // _PIECES
         starts = np.linspace(0, flat.size - length, _PIECES).astype(np.int64)
         flat = np.concatenate([flat[start : start + length] for start in starts])
-    if flat.dtype.kind in "OSUMmcV" and flat.dtype.names is None and not _is_small_float(flat.dtype):
+    if flat.dtype.kind in "OSUMmcV" and not _is_small_float(flat.dtype):
         return None
     try:
         return flat.astype(np.float64)
@@ -29,7 +29,7 @@ def sample_of(array: NDArray[np.generic], *, most: int = MOST_ELEMENTS) -> NDArr
 
 def _is_small_float(dtype: np.dtype[Any]) -> bool:
     """Tell whether a dtype is one of ml_dtypes' (bfloat16, float8), which numpy calls void."""
-    return dtype.kind == "V" and "float" in dtype.name
+    return dtype.kind == "V" and dtype.names is None and "float" in dtype.name
 
 
 def statistics_of(sample: NDArray[np.float64], count: int, odd: int | None = None) -> list[list[str]]:
@@ -37,9 +37,13 @@ def statistics_of(sample: NDArray[np.float64], count: int, odd: int | None = Non
     finite = sample[np.isfinite(sample)]
     rows: list[list[str]] = []
     if finite.size:
+        lowest, highest = finite.min(), finite.max()
+        # The sum of the largest floats, and their squares, would be infinite.
+        peak = max(abs(lowest), abs(highest)) or 1.0
+        shares = finite / peak
         rows = [
-            ["min … max", f"{finite.min():.4g} … {finite.max():.4g}"],
-            ["mean ± std", f"{finite.mean():.4g} ± {finite.std():.4g}"],
+            ["min … max", f"{lowest:.4g} … {highest:.4g}"],
+            ["mean ± std", f"{shares.mean() * peak:.4g} ± {shares.std() * peak:.4g}"],
             ["zeros", f"{np.mean(finite == 0):.1%}"],
         ]
     odd = sample.size - finite.size if odd is None else odd

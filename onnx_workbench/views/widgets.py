@@ -103,14 +103,15 @@ class GraphWidget(anywidget.AnyWidget):
         """Take a message of the browser: a look at the value of the selected box, or modules to open or close."""
         if not isinstance(content, dict):
             return
-        if content.get("kind") == "look":
+        kind = content.get("kind")
+        if kind == "look":
             self._asked = content
             self._answer()
-        elif content.get("kind") in {"open", "close", "reveal"}:
+        elif isinstance(kind, str) and kind in {"open", "close", "reveal"}:
             selected, anchor = content.get("selected"), content.get("anchor")
             if isinstance(selected, int) and -1 <= selected < len(self._boxes):
                 self.selected = selected
-            self._fold(content["kind"], content.get("which"), anchor if isinstance(anchor, int) else -1)
+            self._fold(kind, content.get("which"), anchor if isinstance(anchor, int) else -1)
 
     def _fold(self, kind: str, which: object, anchor: int) -> None:
         """Open or close one module, or with no number all; what a browser sends may be of an earlier drawing."""

@@ -74,6 +74,22 @@ def test_nan_and_infinities_survive_in_sound_json(tmp_path, model):
     assert (read["r"], read["p"]) == (math.inf, -math.inf)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("NaN", math.nan),
+        ("-Infinity", -math.inf),
+        ("-1.5e308", -1.5e308),
+        ("-1" + "0" * 400, -math.inf),
+        ("1" + "0" * 400, math.inf),
+    ],
+)
+def test_numbers_beyond_and_at_the_end_of_the_floats_keep_their_sign(tmp_path, model, text, number):
+    path = tmp_path / "x.json"
+    path.write_text(f'{{"g": {{"name": "n", "results": {{"c": {{"value": {text}}}}}}}}}')
+    assert str(read_node_data(path, model)["n"]["c"]) == str(number)
+
+
 def test_data_of_one_graph_may_come_without_its_id(tmp_path, model):
     path = tmp_path / "x.json"
     path.write_text('{"name": "n", "results": {"conv": {"value": 1}, "c": {"value": "slow"}}}')
@@ -85,6 +101,7 @@ def test_data_of_one_graph_may_come_without_its_id(tmp_path, model):
     [
         ("", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
+        ('{"g": {"results": {"c": {"value": 1' + "0" * 5000 + "}}}}", "is no JSON: Exceeds the limit"),
         ("[]", "no node data"),
         ("{}", "no node data"),
         ('{"convnet": []}', "no node data"),

@@ -127,7 +127,7 @@ def test_an_unsound_wish_is_answered_soundly(asked):
     assert value["pictures"][0]["caption"].startswith("channels 0 to 15")
 
 
-@pytest.mark.parametrize("message", [None, "look", {"kind": "other"}, {}, [1]])
+@pytest.mark.parametrize("message", [None, "look", {"kind": "other"}, {"kind": ["open"]}, {}, [1]])
 def test_other_messages_are_passed_over(message):
     widget = view(convnet(), values={"r": random_weights(2, 16, 8, 8)}).widget
     widget.selected = 2
@@ -152,6 +152,7 @@ def test_other_messages_are_passed_over(message):
         (np.arange(120).reshape(2, 3, 4, 5) > 7, "picture"),
         (np.arange(720.0).reshape(2, 3, 4, 5, 6), "picture"),
         (np.array([1 + 2j]), "nothing"),
+        (np.zeros(3, [("real", np.float32)]), "nothing"),
         (np.array([np.nan, 1.0, -np.inf]), "bars"),
     ],
 )
@@ -191,6 +192,11 @@ def test_statistics_are_those_of_numpy():
     rows = dict(look_at(array, Look())["rows"])
     assert rows["mean ± std"] == f"{array.mean(dtype=np.float64):.4g} ± {array.std(dtype=np.float64):.4g}"
     assert rows["array"] == "float32 3×4×5×6"
+
+
+def test_statistics_of_the_largest_numbers_are_finite_and_told_without_a_warning():
+    rows = dict(look_at(np.array([1.5e308, -1.5e308, 1.5e308, -1.5e308]), Look())["rows"])
+    assert rows["mean ± std"] == "0 ± 1.5e+308"
 
 
 @pytest.mark.parametrize(
