@@ -7,6 +7,7 @@ Every answer needs Jupyter's login. An id names a model that a kernel of the sam
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 from pathlib import Path
@@ -122,7 +123,7 @@ class NetronHandler(JupyterHandler):
         self.set_header("Content-Type", media_type)
         self.set_header("Cache-Control", "private, no-cache")
         with await asyncio.to_thread(path.open, "rb") as file:
-            self.set_header("Content-Length", str(path.stat().st_size))
+            self.set_header("Content-Length", str(os.fstat(file.fileno()).st_size))  # of what is sent
             try:
                 while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
                     self.write(piece)

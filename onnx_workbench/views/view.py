@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from onnx_workbench.core.errors import InputError
@@ -88,6 +89,7 @@ def view(
     beside
         Another model, anything that ``open_model`` takes: both are shown side by side, each node with its
         counterpart, and what differs between them is marked. Nodes are matched by what they compute; names may differ.
+        `inputs` are for both, if the other takes them; `values` are the first one's.
     height
         Height in the notebook, in CSS pixels.
 
@@ -136,6 +138,9 @@ def view(
 
     pair = PairView(shown, GraphView(as_model(beside), height=height, collapsed=collapsed))
     pair.colour_left(shown.pane.overlays)
+    if inputs is not None:
+        with suppress(InputError):  # the other may take other inputs
+            pair.right.inputs(inputs)
     return pair
 
 

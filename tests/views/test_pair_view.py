@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 from tiny_models import model
 
@@ -76,6 +77,17 @@ def test_numbers_colour_both_sides_by_counterpart():
     texts = [side.widget.overlays["items"][0]["texts"] for side in (pair.left, pair.right)]
     assert texts[0][1:4] == ["1", "3", "9"]
     assert texts[1][1:3] == ["1", "3"]
+
+
+def test_a_click_shows_values_on_both_sides_if_both_take_the_inputs():
+    inputs = np.array([[-1, 2], [3, 4]], np.float32)
+    pair = view(model(LEFT), beside=model(RIGHT), inputs=inputs)
+    select(pair.left, "a")
+    select(pair.right, "k")
+    tables = [dict(side.widget.details["value"]["rows"]) for side in (pair.left, pair.right)]
+    assert [table["min … max"] for table in tables] == ["0 … 4"] * 2
+    other = model("g (float[7] x) => (float[7] y) { y = Relu(x) }")
+    assert view(model(LEFT), beside=other, inputs=inputs).right.pane.source is None
 
 
 def test_the_bundle_holds_the_widget_and_what_differs_as_text(pair):
