@@ -116,9 +116,10 @@ def _mark_steps(graph: GraphProto) -> None:
     if graph.name != GRAPH_NAME:
         return
     for value in (*graph.input, *graph.output):
-        if _dim_name(value, 1) == STEPS:
+        name = _dim_name(value, 1)
+        if name == STEPS or name.startswith(f"{STEPS}_"):
             value.type.tensor_type.shape.dim[0].dim_param = _BATCH
-            value.type.tensor_type.shape.dim[1].dim_param = _STEPS
+            value.type.tensor_type.shape.dim[1].dim_param = _STEPS + name[len(STEPS) :]
 
 
 def _is_fixed(value: ValueInfoProto) -> bool:
@@ -311,7 +312,9 @@ def _dynamic_axes(tensor: Any, most: int = 0) -> int:
     if not batch:
         return 0
     free = len(dims) > 1 and not dims[1].HasField("dim_value")
-    return 2 if free and (dims[1].dim_param == _STEPS or (most > 1 and not _is_named(dims[1]))) else 1
+    return (
+        2 if free and (dims[1].dim_param.startswith(_STEPS) or (most > 1 and not _is_named(dims[1]))) else 1
+    )
 
 
 def _is_named(dim: Any) -> bool:

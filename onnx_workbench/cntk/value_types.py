@@ -16,7 +16,7 @@ from onnx_workbench.cntk.errors import CntkTypeError, CntkValueError
 INFERRED = -1
 UNKNOWN_SHAPE = (-2,)
 FREE = -3
-_counter = itertools.count(1)
+_counter = itertools.count()
 _DTYPES: dict[Any, type] = {
     "float": np.float32,
     "float32": np.float32,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnx_workbench.cntk.as_onnx.node import PREFIX
-from onnx_workbench.cntk.native.graph import NativeGraph, Primitive
+from onnx_workbench.cntk.native.graph import Leaf, NativeGraph, Primitive
 from onnx_workbench.core.errors import ExportError
 from onnx_workbench.core.formatting import clean_text
 
@@ -21,6 +21,12 @@ _INDIFFERENT = {
 
 
 _UNPACKING = {"UnpackSequenceOp", "UnpackBatchAxis"}
+
+
+def names_of_steps(inputs: list[Leaf], name: str) -> dict[str, str]:
+    """Return names of dimensions for the sequence axes, one for each: equal names promise equal lengths."""
+    found = list(dict.fromkeys(leaf.steps for leaf in inputs if leaf.dynamic_axes > 1))
+    return {steps: f"{name}_{place}" if len(found) > 1 else name for place, steps in enumerate(found)}
 
 
 def check_free_sizes(graph: NativeGraph) -> None:

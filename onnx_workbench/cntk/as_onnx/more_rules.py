@@ -46,8 +46,9 @@ def _straight_through(emit: Emitter, _primitive: Primitive, inputs: list[Emitted
     x = inputs[0]
     positive = emit.node("Greater", [x, emit.scalar(0, x.dtype)])
     signs = emit.node("Where", [positive, emit.scalar(1, x.dtype), emit.scalar(-1, x.dtype)])
-    zero = emit.node("Mul", [x, emit.scalar(0, x.dtype)])
-    return like(x, emit.node("Add", [signs, zero], doc_string="StraightThrough"))
+    within = emit.node("Min", [emit.node("Max", [x, emit.scalar(-1, x.dtype)]), emit.scalar(1, x.dtype)])
+    zero = emit.node("Mul", [within, emit.scalar(0, x.dtype)], doc_string="StraightThrough")
+    return like(x, emit.node("Add", [signs, zero]))
 
 
 def _stop_gradient(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:

@@ -206,8 +206,10 @@ def _channel_vector(emit: Emitter, primitive: Primitive, value: Emitted, channel
 
 
 def _clip(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:
+    """Limit a value; as in CNTK, no gradient goes to the limits."""
     (x, low, high), shape, axes = emit.aligned(inputs[:3])
-    return [Emitted(emit.node("Min", [emit.node("Max", [x, low]), high]), shape, axes, x.dtype)]
+    above = emit.node("Max", [x, low], doc_string="Limit")
+    return [Emitted(emit.node("Min", [above, high], doc_string="Limit"), shape, axes, x.dtype)]
 
 
 def _select(emit: Emitter, _primitive: Primitive, inputs: list[Emitted]) -> list[Emitted]:

@@ -47,6 +47,8 @@ def _run_node(node: NodeProto, attributes: dict[str, Any], values: Environment) 
     inputs = [values[name] for name in node.input if name]
     if node.op_type == "MaxPool" and len(node.output) > 1:
         return max_pool_with_places(inputs[0], attributes)
+    if node.doc_string == "Limit":
+        inputs = [inputs[0], inputs[1].detach()]
     operator = WINDOW_OPERATORS.get(node.op_type)
     if operator is None:
         raise UnsupportedOperatorError(
@@ -56,7 +58,7 @@ def _run_node(node: NodeProto, attributes: dict[str, Any], values: Environment) 
     if node.doc_string == "StopGradient":
         found = found.detach()
     elif node.doc_string == "StraightThrough":
-        source = inputs[-1]
+        source = inputs[0]
         found = source + (found - source).detach()
     return found if isinstance(found, tuple) else (found,)
 

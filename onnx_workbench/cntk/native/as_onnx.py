@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper
 
 from onnx_workbench.cntk.as_onnx.emitter import Emitted, Emitter, Names, refuse
-from onnx_workbench.cntk.as_onnx.free_sizes import check_free_sizes
+from onnx_workbench.cntk.as_onnx.free_sizes import check_free_sizes, names_of_steps
 from onnx_workbench.cntk.as_onnx.node import PREFIX
 from onnx_workbench.cntk.as_onnx.rule_table import ALL_RULES, rule_for
 from onnx_workbench.cntk.as_onnx.sequences import DELAYS, is_about_sequences, lower_recurrence
@@ -265,10 +265,10 @@ class _Lowering:
         self.inputs = [
             leaf for uid, leaf in graph.leaves.items() if uid in used and leaf.kind in {INPUT, PLACEHOLDER}
         ]
-        labels = [leaf.name or leaf.uid for leaf in self.inputs]
         self.input_infos: list[ValueInfoProto] = []
-        for leaf, label in zip(self.inputs, labels, strict=True):
-            self._add_input(leaf, self.emit.names.new(label))
+        self.steps = names_of_steps(self.inputs, STEPS)
+        for leaf in self.inputs:
+            self._add_input(leaf, self.emit.names.new(leaf.name or leaf.uid))
         # Outputs have the first right to their names, inner values the next.
         self.output_names = {
             uid: self.emit.names.new(graph.names.get(uid, uid))
@@ -278,7 +278,8 @@ class _Lowering:
 
     def _add_input(self, leaf: Leaf, name: str) -> None:
         axes = leaf.dynamic_axes if self.sequences else min(leaf.dynamic_axes, 1)
-        dims = [BATCH, STEPS][:axes] + [n if n >= 0 else STEPS_FIRST for n in leaf.shape]
+        steps = self.steps.get(leaf.steps, STEPS)
+        dims = [BATCH, steps][:axes] + [n if n >= 0 else STEPS_FIRST for n in leaf.shape]
         dtype = helper.np_dtype_to_tensor_dtype(leaf.dtype)
         self.input_infos.append(helper.make_tensor_value_info(name, dtype, dims))
         self.values[leaf.uid] = Emitted(name, tuple(leaf.shape), axes, leaf.dtype)
@@ -380,11 +381,10 @@ class _Lowering:
         value = self.values[uid]
         if uid in self.output_names or uid not in self.graph.producers:
             name = self._name(uid)
-            self.emit.nodes.append(
-                helper.make_node("Identity", [value.name], [name], name=f"{name}/Identity")
-            )
+            self.emit.nodes += [helper.make_node("Identity", [value.name], [name], name=f"{name}/Identity")]
             value = replace(value, name=name)
-        dims = [BATCH, STEPS][: value.axes] + [n if n >= 0 else STEPS_FIRST for n in value.shape]
+        steps = f"{STEPS}_{value.name}" if len(self.steps) > 1 else STEPS
+        dims = [BATCH, steps][: value.axes] + [n if n >= 0 else STEPS_FIRST for n in value.shape]
         return helper.make_tensor_value_info(value.name, helper.np_dtype_to_tensor_dtype(value.dtype), dims)
 
     def _used_initializers(self) -> list[TensorProto]:

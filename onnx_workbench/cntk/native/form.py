@@ -151,6 +151,7 @@ def _leaf(variable: Variable, size: tuple[int, ...] | None) -> Leaf:
         np.dtype(variable.dtype or np.float32),
         dynamic,
         value,
+        next((axis.name for axis in variable.dynamic_axes if axis.is_ordered), ""),
     )
 
 

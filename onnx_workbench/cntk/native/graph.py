@@ -41,6 +41,8 @@ class Leaf:
         0 (none), 1 (batch) or 2 (batch and sequence).
     value
         Of parameters and constants.
+    steps
+        The name of the sequence axis: two of different names are of different lengths.
     """
 
     uid: str
@@ -50,6 +52,7 @@ class Leaf:
     dtype: np.dtype[Any]
     dynamic_axes: int
     value: StoredArray | NDArray[Any] | None = field(default=None, repr=False)
+    steps: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,14 @@ def _leaf(entry: Dictionary) -> Leaf:
         DATA_TYPES[code][0],
         min(len(_axes(entry)), 2),
         value if isinstance(value, StoredArray) else None,
+        _name_of_steps(entry),
     )
+
+
+def _name_of_steps(entry: Dictionary) -> str:
+    """Return the name of the sequence axis of a variable; the batch axis has a name of its own."""
+    axes = [axis for axis in _axes(entry) if isinstance(axis, NativeAxis) and axis.ordered]
+    return axes[0].name if axes else ""
 
 
 def _axes(entry: Dictionary) -> list[Value]:

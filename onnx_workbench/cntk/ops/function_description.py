@@ -10,7 +10,7 @@ from onnx_workbench.cntk.errors import (
     CntkTypeError,
     CntkValueError,
 )
-from onnx_workbench.cntk.graph import leaves_of
+from onnx_workbench.cntk.graph import file_order, leaves_of
 from onnx_workbench.cntk.tensor_operators import TensorOperators
 from onnx_workbench.cntk.value_types import held_key
 from onnx_workbench.cntk.variables import Variable
@@ -167,20 +167,26 @@ class FunctionDescription(TensorOperators):
         own = (leaf for leaf in self.inputs if leaf.is_input or leaf.is_placeholder or leaf.is_output)
         return tuple(dict.fromkeys(own))
 
+    def _leaves_in_file_order(self) -> tuple[Variable, ...]:
+        """Return the inputs in the order of CNTK's native code, where products have their weights first."""
+        if self._root is not None:
+            return tuple(leaves_of(self._root, inside_block=True))
+        return tuple(dict.fromkeys(file_order(self)))
+
     @property
     def parameters(self) -> tuple[Variable, ...]:
         """What is learnt."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_parameter)
+        return tuple(leaf for leaf in self._leaves_in_file_order() if leaf.is_parameter)
 
     @property
     def constants(self) -> tuple[Variable, ...]:
         """What stays."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_constant)
+        return tuple(leaf for leaf in self._leaves_in_file_order() if leaf.is_constant)
 
     @property
     def placeholders(self) -> tuple[Variable, ...]:
         """What waits for something to take its place."""
-        return tuple(leaf for leaf in self.inputs if leaf.is_placeholder)
+        return tuple(leaf for leaf in self._leaves_in_file_order() if leaf.is_placeholder)
 
     @property
     def signature(self) -> tuple[Variable, ...]:
