@@ -56,3 +56,27 @@ def test_the_gradient_of_straight_through_passes_within_one():
     x = C.input_variable(5, needs_gradient=True)
     found = C.straight_through_impl(x).grad({x: np.float32([[-2, -0.5, 0.3, 1, 1.5]])})
     np.testing.assert_array_equal(found, [[0, 1, 1, 1, 0]])
+
+
+def test_top_k_of_an_axis_before_the_last_is_made_of_the_nodes_that_cntk_makes():
+    """CNTK's native TopK works along the last axis whatever its file says; depth-first order of CNTK 2.7."""
+    x = C.input_variable((6, 3))
+    model = C.combine(C.top_k(x, 2, 0).outputs)
+    found = C.logging.graph.depth_first_search(model, lambda _: True, depth=-1)
+    kinds = [one.op_name if isinstance(one, C.Function) else type(one).__name__ for one in found]
+    assert kinds == [
+        "Combine", "TopK", "Variable", "Combine", "TransposeAxes", "TopK", "TransposeAxes", "TransposeAxes"
+    ]  # fmt: skip
+    given = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
+    values = model.eval({x: given})
+    np.testing.assert_array_equal(values[model.outputs[0]], -np.sort(-given, axis=1)[:, :2])
+    np.testing.assert_array_equal(values[model.outputs[1]], np.argsort(-given, axis=1)[:, :2])
+
+
+def test_edit_distances_are_saved_in_the_types_that_cntk_reads(tmp_path):
+    a, b = (C.sequence.input_variable(4) for _ in "ab")
+    C.edit_distance_error(a, b, 1, 1, 1, True, [3]).save(str(tmp_path / "edit.model"))
+    data = (tmp_path / "edit.model").read_bytes()
+    for penalty in (b"SubstitutionPenalty", b"DeletionPenalty", b"InsertionPenalty"):
+        assert np.float32(1).tobytes() in data.split(penalty)[1][:16]
+        assert np.float64(1).tobytes() not in data.split(penalty)[1][:16]

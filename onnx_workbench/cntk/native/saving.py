@@ -54,14 +54,16 @@ _SIZES = frozenset(
         "reductionRank",
         "rngOffset",
         "rngSeed",
+        "TokensToIgnore",
     }
 )
 """Attributes that the file has as size_t; other whole numbers are int."""
 
 _SINGLES = frozenset(
     {("ImageScaler", "Scaler"), ("ImageScaler", "Biases"), ("HardSigmoid", "alpha"), ("HardSigmoid", "beta")}
+    | {("EditDistanceError", f"{kind}Penalty") for kind in ("Substitution", "Deletion", "Insertion")}
 )
-"""Attributes of blocks that the file has as float; other broken numbers are double."""
+"""Attributes that the file has as float; other broken numbers are double."""
 
 
 def dictionary_of(function: Function) -> Dictionary:

@@ -7,10 +7,11 @@ from typing import Any
 
 from onnx_workbench.cntk.axis import Axis, axis_of
 from onnx_workbench.cntk.errors import CntkRuntimeError, CntkValueError
+from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.elementwise import element_divide, exp, log, minus
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
-from onnx_workbench.cntk.ops.reshaping import reshape
+from onnx_workbench.cntk.ops.reshaping import reshape, swapaxes
 from onnx_workbench.cntk.value_types import is_known
 
 __all__ = [
@@ -150,7 +151,21 @@ def top_k(x: Any, k: Any, axis: Any = -1, name: str = "") -> Function:
     """Return the k greatest along an axis and where they are."""
     if not isinstance(k, numbers.Integral) or k < 0:
         raise CntkValueError(f"top_k: k must be a whole number, 0 or more; got {k!r}.")
-    return apply("TopK", [x], {"axis": axis_of(axis), "numItems": int(k)}, name, outputs=2)
+    given = operand(x)
+    found, last = axis_of(axis), given.rank - 1
+    if (
+        found is None
+        or not found.is_static_axis
+        or found.static_axis_index(False) in {-1, last}
+        or given.rank < 2
+    ):
+        return apply("TopK", [given], {"axis": found, "numItems": int(k)}, name, outputs=2)
+
+    def build(a: Any) -> Function:
+        greatest = apply("TopK", [swapaxes(a, found, -1)], {"axis": Axis(-1), "numItems": int(k)}, outputs=2)
+        return combine([swapaxes(one, found, -1) for one in greatest.outputs])
+
+    return as_block_of("TopK", build, [given], name)
 
 
 def softmax(x: Any, axis: Any = None, name: str = "") -> Function:
