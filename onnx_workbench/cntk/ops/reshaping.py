@@ -10,7 +10,7 @@ from onnx_workbench.cntk.errors import CntkRuntimeError, CntkTypeError, CntkValu
 from onnx_workbench.cntk.ops.composition import combine
 from onnx_workbench.cntk.ops.functions import Function
 from onnx_workbench.cntk.ops.operands import apply, as_block_of, operand
-from onnx_workbench.cntk.value_types import shape_of
+from onnx_workbench.cntk.value_types import FREE, shape_of
 
 __all__ = [
     "CONSTANT_PAD",
@@ -85,7 +85,11 @@ def _inserted_at(axis: Axis, x: Any) -> int:
 
 def flatten(x: Any, axis: Any = None, name: str = "") -> Function:
     """Return a matrix: the axes before `axis`, and those from it on."""
-    return apply("Flatten", [x], {"axis": axis_of(axis)}, name)
+    primitive = apply("Flatten", [x], {"axis": axis_of(axis)}, name)
+    shape = primitive.shape if operand(x).rank is not None else (FREE,)
+    if any(length < 0 for length in shape):
+        return primitive  # of what is not known yet
+    return as_block_of("Flatten", lambda a: reshape(a, shape, name=name), [x], name)
 
 
 def transpose(x: Any, perm: Any, name: str = "") -> Function:
