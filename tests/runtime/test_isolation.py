@@ -173,6 +173,8 @@ def test_limits_that_nothing_could_keep_are_refused(limits):
 def script(body: str, **options) -> subprocess.Popen:
     """Start a program that is no module and has no ``if __name__`` guard."""
     head = f"import sys\nsys.path.insert(0, {str(TESTS)!r})\nimport misbehaviour\n"
+    # Whoever runs these tests in the background may have had Ctrl-C ignored, and programs inherit that.
+    head += "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     head += "from onnx_workbench.runtime.isolation import Limits, Worker, isolated\n"
     code = head + textwrap.dedent(body)
     return subprocess.Popen(
